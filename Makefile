@@ -1,0 +1,232 @@
+# sbertd: semantic search as a Unix service. `make help` lists the targets.
+
+VERSION := 0.1.0
+
+MODE  ?= release
+BUILD ?= build
+O     := $(BUILD)/$(MODE)
+BIN   := $(if $(filter release,$(MODE)),$(BUILD)/bin,$(O)/bin)
+# The programs look for FAISS in ../lib/sbertd beside themselves, here as after `make install`.
+LIB   := $(dir $(BIN))lib/sbertd
+
+PREFIX ?= /usr/local
+CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sbertd
+FAISS  ?= $(CACHE)/faiss-1.7.3
+CC     ?= gcc
+CXX    ?= g++
+
+BUILD_PACKAGES := gcc g++ libc6-dev make cmake pkg-config dpkg-dev ca-certificates util-linux \
+    libopenblas-dev libsqlite3-dev libutf8proc-dev libmicrohttpd-dev libjansson-dev \
+    libcurl4-openssl-dev libssl-dev libzip-dev libxxhash-dev
+CHECK_PACKAGES := libcmocka-dev curl python3 python3-pytest python3-numpy
+DEMO_PACKAGES  := python3 python3-pip
+
+# `make V=1` shows whole commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo '  $(1)')
+
+# --- flags ---
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wwrite-strings \
+    -Wno-unknown-pragmas $(if $(WERROR),-Werror)
+CPPFLAGS += -I. -D_GNU_SOURCE -DSBERTD_VERSION='"$(VERSION)"'
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+    -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SANITIZE := $(SANITIZE_$(MODE))
+OPTIMIZE := $(if $(SANITIZE),-O1,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+COMMON   := $(OPTIMIZE) -g -fno-math-errno -ffp-contract=off -pthread $(SANITIZE)
+CFLAGS   += -std=gnu11 $(COMMON) $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
+CXXFLAGS += -std=gnu++17 $(COMMON) $(WARNINGS)
+LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
+
+LIBS_base    := -lcrypto -ljansson -lm
+LIBS_encoder := -lopenblas -lutf8proc $(LIBS_base)
+LIBS_index   := -L$(FAISS)/lib -Wl,-rpath-link,$(FAISS)/lib -lfaiss_c -lfaiss -lopenblas \
+    -lxxhash -lstdc++ $(LIBS_base)
+LIBS_storage := -lsqlite3 $(LIBS_base)
+LIBS_daemon  := -lmicrohttpd $(LIBS_index) $(LIBS_storage) $(LIBS_encoder)
+LIBS_cli     := -lcurl -lzip $(LIBS_daemon)
+
+# --- sources: a room is a folder and becomes an archive; a program is daemon/sbertd.c or
+# --- cli/sbert-*.c; each further file of a room goes into its archive ---
+
+ROOMS := base encoder index storage daemon cli
+PROGRAMS := $(basename $(notdir $(wildcard daemon/sbertd.c cli/sbert-*.c)))
+sources = $(filter-out daemon/sbertd.c cli/sbert-%.c, \
+    $(wildcard $(1)/*.c $(1)/*/*.c $(1)/*.cpp $(1)/*/*.cpp))
+objects = $(addprefix $(O)/,$(addsuffix .o,$(call sources,$(1))))
+archives = $(foreach room,$(1),$(O)/lib$(room).a)
+
+# What a room's tests and programs link, the room itself first.
+LINK_base    := base
+LINK_encoder := encoder base
+LINK_index   := index base
+LINK_storage := storage base
+LINK_daemon  := daemon index storage encoder base
+LINK_cli     := cli daemon index storage encoder base
+
+UNIT_TESTS := $(wildcard tests/unit/*/test_*.c)
+UNIT_BINS  := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_TESTS))
+FUZZERS    := $(wildcard tests/fuzz/*/fuzz_*.c)
+FUZZ_BINS  := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZERS))
+BENCHES    := $(wildcard tests/bench/*/bench_*.c)
+BENCH_BINS := $(patsubst tests/bench/%.c,$(O)/bench/%,$(BENCHES))
+
+.PHONY: all
+all: $(addprefix $(BIN)/,$(PROGRAMS)) ## build the programs into build/bin (installs nothing)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- rules ---
+
+# Every object waits for the dependencies to be there, so that what is missing is named once and
+# with its cure instead of as a page of compiler errors.
+DEPS_OK := $(BUILD)/deps.ok
+$(DEPS_OK): Makefile base/deps.sh
+	@FAISS='$(FAISS)' base/deps.sh check $(BUILD_PACKAGES)
+	@mkdir -p $(@D) && touch $@
+
+# Only these files are compiled for newer instruction sets; what runs is picked at start.
+$(O)/%_avx2.c.o: CFLAGS += -O3 -mavx2 -mfma -mf16c
+$(O)/%_avx512.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
+$(O)/%_generic.c.o: CFLAGS += -O3
+$(O)/index/%.o: CPPFLAGS += -isystem $(FAISS)/include -isystem $(FAISS)/include/faiss
+
+$(O)/%.c.o: %.c | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(call say,CC   $<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/%.cpp.o: %.cpp | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(call say,CXX  $<)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+define room_rules
+$(O)/lib$(1).a: $(call objects,$(1))
+	@rm -f $$@ && mkdir -p $$(@D)
+	$$(call say,AR   $$@)
+	$$(Q)ar rcs $$@ $$^
+
+$(O)/tests/$(1)/%: $(O)/tests/unit/$(1)/%.c.o $(call archives,$(LINK_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LINK $$@)
+	$$(Q)$(CC) $(LDFLAGS) -o $$@ $$< $(call archives,$(LINK_$(1))) -lcmocka $(LIBS_$(1)) \
+	    -Wl,-rpath,$(FAISS)/lib
+
+$(O)/bench/$(1)/%: $(O)/tests/bench/$(1)/%.c.o $(call archives,$(LINK_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LINK $$@)
+	$$(Q)$(CC) $(LDFLAGS) -o $$@ $$< $(call archives,$(LINK_$(1))) $(LIBS_$(1)) -Wl,-rpath,$(FAISS)/lib
+
+$(O)/fuzz/$(1)/%: $(O)/tests/fuzz/$(1)/%.c.o $(FUZZ_DRIVER) $(call archives,$(LINK_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LINK $$@)
+	$$(Q)$(CC) $(LDFLAGS) $(FUZZ_ENGINE) -o $$@ $$< $(FUZZ_DRIVER) $(call archives,$(LINK_$(1))) \
+	    $(LIBS_$(1)) -Wl,-rpath,$(FAISS)/lib
+endef
+# Outside libFuzzer a small driver of ours replays a corpus and mutations of it.
+FUZZ_DRIVER := $(if $(FUZZ_ENGINE),,$(O)/tests/fuzz/driver.c.o)
+$(foreach room,$(ROOMS),$(eval $(call room_rules,$(room))))
+
+$(BIN)/sbertd: $(O)/daemon/sbertd.c.o $(call archives,$(LINK_daemon)) $(LIB)/libfaiss_c.so
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib/sbertd' -o $@ $< \
+	    $(call archives,$(LINK_daemon)) $(LIBS_daemon)
+
+$(BIN)/sbert-%: $(O)/cli/sbert-%.c.o $(call archives,$(LINK_cli)) $(LIB)/libfaiss_c.so
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib/sbertd' -o $@ $< \
+	    $(call archives,$(LINK_cli)) $(LIBS_cli)
+
+$(LIB)/libfaiss_c.so: | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(Q)cp -r $(FAISS)/lib/. $(@D)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# --- getting what is needed ---
+
+.PHONY: deps deps-check
+deps: ## install the packages to build with (as root, or by sudo) and build FAISS once
+	@base/deps.sh install $(BUILD_PACKAGES) $(DEPS_EXTRA)
+	@index/faiss/build.sh '$(FAISS)'
+
+deps-check: ## the same, with what the tests need
+	@$(MAKE) --no-print-directory deps DEPS_EXTRA='$(CHECK_PACKAGES)'
+
+# --- using it ---
+
+.PHONY: demo install uninstall clean
+demo: ## from nothing to a working search service over real text, in one command
+	@cli/demo.sh prepare '$(MAKE)' '$(DEMO_PACKAGES)'
+	@cli/demo.sh run '$(BIN)'
+
+install: all ## install below PREFIX (/usr/local), into DESTDIR if given
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/doc/sbertd
+	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	cp -r $(LIB) $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/sbertd
+
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
+	rm -rf $(DESTDIR)$(PREFIX)/lib/sbertd $(DESTDIR)$(PREFIX)/share/doc/sbertd
+
+clean: ## remove what was built here (the FAISS cache stays)
+	rm -rf $(BUILD)
+
+# --- testing it ---
+
+.PHONY: check unit check-asan check-tsan fuzz-short fuzz layer-check hdr-check format lint help
+check: ## build what is needed and pass all tests
+	@$(MAKE) --no-print-directory deps-check
+	@tests/run.sh '$(MAKE)' '$(BUILD)'
+
+unit: $(UNIT_BINS) ## build and run the unit tests of MODE
+	@tests/unit.sh $(UNIT_BINS)
+
+check-asan: ## the unit tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory MODE=asan unit
+
+check-tsan: ## the unit tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory MODE=tsan unit
+
+fuzz-short: ## a few seconds of each fuzz target under AddressSanitizer
+	@$(MAKE) --no-print-directory MODE=asan fuzz-bins
+	@tests/fuzz/short.sh $(patsubst tests/fuzz/%.c,$(BUILD)/asan/fuzz/%,$(FUZZERS))
+
+.PHONY: fuzz-bins bench-bins
+fuzz-bins: $(FUZZ_BINS)
+bench-bins: $(BENCH_BINS)
+
+FUZZ_SECONDS ?= 3600
+fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for less)
+	@$(MAKE) --no-print-directory CC=clang CXX=clang++ MODE=asan BUILD=$(BUILD)/libfuzzer \
+	    FUZZ_ENGINE=-fsanitize=fuzzer CFLAGS=-fsanitize=fuzzer-no-link fuzz-bins
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/long.sh \
+	    $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/asan/fuzz/%,$(FUZZERS))
+
+layer-check: ## fail on an include that crosses the rooms the wrong way
+	@tests/layers.sh
+
+hdr-check: | $(DEPS_OK) ## compile every header alone
+	@for header in $$(ls $(ROOMS:%=%/*.h) $(ROOMS:%=%/*/*.h) 2>/dev/null); do \
+	    $(CC) $(CPPFLAGS) -std=gnu11 $(WARNINGS) -isystem $(FAISS)/include -Werror \
+	        -fsyntax-only -x c -include $$header /dev/null || exit 1; done
+
+SOURCE_FILES = $(shell ls $(ROOMS:%=%/*.[ch]) $(ROOMS:%=%/*/*.[ch]) $(ROOMS:%=%/*/*.cpp) \
+    tests/*/*.[ch] tests/*/*/*.[ch] 2>/dev/null)
+format: ## lay out the sources by .clang-format
+	clang-format -i $(SOURCE_FILES)
+
+lint: layer-check hdr-check ## layers, headers, format, and both compilers without a warning
+	clang-format --dry-run -Werror $(SOURCE_FILES)
+	@$(MAKE) --no-print-directory WERROR=1 BUILD=$(BUILD)/lint-gcc all
+	@$(MAKE) --no-print-directory WERROR=1 CC=clang CXX=clang++ BUILD=$(BUILD)/lint-clang all
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile

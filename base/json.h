@@ -1,0 +1,23 @@
+/* JSON (RFC 8259) in and out, through jansson: parsing with errors that say where.
+ *
+ * Values are jansson's reference-counted json_t; the caller of a function that returns one owns it
+ * and ends it with json_decref. A json_t belongs to one thread at a time.
+ */
+#ifndef SBERT_BASE_JSON_H
+#define SBERT_BASE_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Parses a whole text. `name` says what it is in errors ("the request body"): "<name>: line 3
+ * column 7: ...". Duplicate keys, invalid UTF-8 and trailing text are refused; U+0000 inside a
+ * string is allowed (use json_string_length). ERR_INVALID or ERR_MEMORY. */
+int json_parse(json_t **ret_json, const char *text, size_t size, const char *name, struct err *err);
+
+/* Reads and parses a file of at most `limit` bytes, whose top must be an object. ERR_CORRUPT where
+ * it is not JSON. */
+int json_read_object(json_t **ret_json, const char *path, size_t limit, struct err *err);
+
+#endif

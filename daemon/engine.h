@@ -1,0 +1,152 @@
+/* The engine: the whole flow, without sockets.
+ *
+ *     add:    encode(texts) -> store (rows + vectors + sequence, one transaction) -> index apply
+ *     query:  encode(text)  -> index search -> fetch rows -> results
+ *
+ * The only place that knows encoder, index and storage together. It keeps a table of models (the
+ * default one is loaded at opening) and a table of open collections, each bound to its model's
+ * fingerprint.
+ *
+ * Threads: every call is thread-safe. Encoding happens outside every lock. Queries are encoded by a
+ * crew of their own, bulk adds by background threads, so that a long add does not hold up a query.
+ */
+#ifndef SBERT_DAEMON_ENGINE_H
+#define SBERT_DAEMON_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "encoder/encoder.h"
+#include "storage/store.h"
+
+struct engine;
+
+struct engine_options {
+    const char *data_folder; /* store.sqlite3, index snapshots, the lock */
+    const char *model;       /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
+    int threads;             /* for bulk encoding; 0: cpu_count() */
+    void (*log)(void *argument, int level, const char *message); /* may be NULL; syslog levels */
+    void *log_argument;
+};
+
+/* Opens the data folder (made if missing, locked against a second daemon: ERR_BUSY names the folder
+ * and the other's pid), loads the model, and catches every collection's index up. `cancel` (may be
+ * NULL) ends it early with ERR_CANCELLED. */
+int engine_open(struct engine **ret_engine, const struct engine_options *options,
+                const volatile int *cancel, struct err *err);
+
+/* Waits for calls under way, saves snapshots, and closes; accepts NULL. */
+void engine_close(struct engine *engine);
+
+/* --- models and plain encoding --- */
+
+/* The default model. Lives as long as the engine. */
+const struct encoder_info *engine_model(const struct engine *engine);
+const char *engine_model_name(const struct engine *engine);
+
+/* Vectors of texts by the model of that name (NULL: the default; ERR_NOT_FOUND where it is not
+ * loaded), as encoder_encode. A few texts are done at once, many in the background. */
+int engine_embed(struct engine *engine, const char *model, const struct encoder_text *texts,
+                 size_t count, float *ret_vectors, struct encoder_usage *ret_usage,
+                 struct err *err);
+
+/* --- collections --- */
+
+/* What PUT /v1/collections/NAME may say; NULL or 0 where it says nothing. */
+struct engine_collection_options {
+    const char *model;  /* NULL: the default model, unless a dimension is given */
+    size_t dimension;   /* given without a model: the client brings vectors */
+    const char *metric; /* "cosine" (default), "dot", "l2" */
+    const char *index;  /* "auto" (default), "flat", "hnsw" */
+};
+
+struct engine_collection {
+    struct store_collection stored;
+    const char *index_kind; /* what answers now: "flat" or "hnsw" */
+    size_t index_live, index_tombstones, index_segments, index_tail, index_bytes;
+    int64_t index_sequence;
+};
+
+/* Creates it (*ret_created true), or finds it there with the same settings; ERR_CONFLICT where it
+ * is there with others. */
+int engine_collection_put(struct engine *engine, const char *name,
+                          const struct engine_collection_options *options, bool *ret_created,
+                          struct err *err);
+int engine_collection_get(struct engine *engine, const char *name,
+                          struct engine_collection *ret_collection, struct err *err);
+int engine_collection_list(struct engine *engine, struct arena *arena,
+                           struct engine_collection **ret_collections, size_t *ret_count,
+                           struct err *err);
+int engine_collection_drop(struct engine *engine, const char *name, struct err *err);
+
+/* --- documents --- */
+
+/* A document as a client gives it. */
+struct engine_document {
+    const char *id; /* NULL: made from the text's hash */
+    const char *text;
+    size_t text_size;
+    const char *metadata; /* a JSON object in canonical form, or NULL */
+    const float *vector;  /* (dimension) or NULL: the model makes it */
+    size_t vector_size;   /* floats in it */
+    struct store_source source;
+};
+
+struct engine_add_result {
+    size_t added, replaced, unchanged;
+    size_t truncated; /* documents with a passage that lost tokens */
+    const char **ids; /* (count), from the arena */
+};
+
+/* Adds documents, all or nothing; returns when the transaction is on disk and the index has it. The
+ * collection "default" is made at first use; any other must exist. With `bulk` the texts are
+ * encoded by the background crew. ERR_CONFLICT where the collection belongs to another model. */
+int engine_add(struct engine *engine, const char *collection,
+               const struct engine_document *documents, size_t count, bool bulk,
+               struct arena *arena, struct engine_add_result *ret_result, struct err *err);
+
+int engine_delete(struct engine *engine, const char *collection, const char *const *ids,
+                  size_t count, const char *source, size_t *ret_deleted, struct err *err);
+int engine_get(struct engine *engine, const char *collection, const char *id, struct arena *arena,
+               struct store_row *ret_row, struct err *err);
+int engine_list(struct engine *engine, const char *collection, const char *after,
+                const char *source, size_t limit, struct arena *arena, struct store_row **ret_rows,
+                size_t *ret_count, struct err *err);
+
+/* --- search --- */
+
+/* A query by text, or by vector where `vector` is not NULL. */
+struct engine_query {
+    const char *text;
+    size_t text_size;
+    const float *vector;
+    size_t vector_size;
+};
+
+struct engine_search_options {
+    size_t top_k;
+    bool has_min_score;
+    double min_score; /* hits below it are left out */
+};
+
+struct engine_hit {
+    struct store_row row;
+    double score;      /* of its best passage */
+    size_t start, end; /* that passage: bytes of the text */
+};
+
+struct engine_results {
+    struct engine_hit *hits; /* best first */
+    size_t count;
+};
+
+/* Answers `count` queries; results from the arena, `ret_results` (count). A document stands at most
+ * once in an answer, by its best passage. */
+int engine_search(struct engine *engine, const char *collection, const struct engine_query *queries,
+                  size_t count, const struct engine_search_options *options, struct arena *arena,
+                  struct engine_results *ret_results, struct err *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* A model's identity: what its document vectors depend on.
+ *
+ * SHA-256 over a canonical text that names the SHA-256 of the weights and of the tokenizer's files,
+ * the modules with their settings, the truncation, and the document prompt. The query prompt and
+ * the precision are not in it. Hashing 90 MB takes longer than a start may, so the hash of each
+ * large file is remembered in `<cache>/hashes.json`, keyed by path, device, inode, size and mtime
+ * in nanoseconds; a cache that cannot be written or read is only slower.
+ */
+#ifndef SBERT_ENCODER_MODEL_FINGERPRINT_H
+#define SBERT_ENCODER_MODEL_FINGERPRINT_H
+
+#include "base/digest.h"
+#include "base/err.h"
+
+struct model;
+
+/* Fills model->fingerprint from its folder and settings. `weights` and `weights_count` are the
+ * paths of the weight files. */
+int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
+                      struct err *err);
+
+/* The SHA-256 of a file through the cache of hashes. Thread-safe, also between processes. */
+int fingerprint_file(const char *path, char ret_hex[DIGEST_HEX_SIZE], struct err *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* A model's folder, read: configuration, modules, and weights mapped from safetensors.
+ *
+ * What differs between model families is data here; the forward pass sees only this struct.
+ * Constant after loading; shared by any number of threads.
+ */
+#ifndef SBERT_ENCODER_MODEL_MODEL_H
+#define SBERT_ENCODER_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+
+enum activation {
+    ACTIVATION_GELU,      /* x/2 (1 + erf(x/sqrt 2)): "gelu" */
+    ACTIVATION_GELU_TANH, /* its tanh form: "gelu_new", "gelu_fast", "gelu_pytorch_tanh" */
+    ACTIVATION_RELU,
+    ACTIVATION_TANH,
+    ACTIVATION_IDENTITY,
+};
+
+/* A linear layer y = x W^T + b: weight is (out, in) row-major as PyTorch keeps it; bias (out) or
+ * NULL. The pointers are into the mapped file or into memory of the model. */
+struct linear {
+    const float *weight;
+    const float *bias;
+    size_t in, out;
+};
+
+struct layer_norm {
+    const float *weight, *bias; /* (hidden_size) each */
+    float eps;
+};
+
+struct transformer_layer {
+    struct linear query, key, value;  /* hidden -> hidden */
+    struct linear attention_output;   /* hidden -> hidden */
+    struct layer_norm attention_norm; /* after the first residual */
+    struct linear intermediate;       /* hidden -> intermediate */
+    struct linear output;             /* intermediate -> hidden */
+    struct layer_norm output_norm;    /* after the second residual */
+};
+
+/* Pooling modes as bits; several bits concatenate in this order. */
+enum pooling_mode {
+    POOLING_CLS = 1 << 0,
+    POOLING_MAX = 1 << 1,
+    POOLING_MEAN = 1 << 2,
+    POOLING_MEAN_SQRT_LEN = 1 << 3,
+    POOLING_WEIGHTED_MEAN = 1 << 4,
+    POOLING_LAST_TOKEN = 1 << 5,
+};
+
+struct model {
+    char *folder;
+    const char *architecture; /* "bert" */
+
+    size_t vocabulary_size, hidden_size, layers, heads, intermediate_size;
+    size_t max_positions;   /* rows of the position table */
+    size_t position_offset; /* 0 for BERT */
+    size_t type_vocabulary_size;
+    enum activation activation;
+
+    const float *word_embeddings;       /* (vocabulary_size, hidden_size) */
+    const float *position_embeddings;   /* (max_positions, hidden_size) */
+    const float *token_type_embeddings; /* (type_vocabulary_size, hidden_size) or NULL */
+    struct layer_norm embedding_norm;
+    struct transformer_layer *layer; /* [layers] */
+
+    unsigned pooling;   /* enum pooling_mode bits */
+    size_t pooled_size; /* hidden_size times the number of bits */
+    bool normalize;     /* a Normalize module ends the list */
+    size_t dimension;   /* floats in the vector that comes out */
+    size_t max_seq_length;
+    int do_lower_case;   /* from sentence_bert_config.json: 0, 1, or -1 where it says nothing */
+    char similarity[16]; /* similarity_fn_name, "cosine" where the folder says nothing */
+
+    char fingerprint[DIGEST_HEX_SIZE];
+
+    struct model_storage *storage; /* mapped files and converted tensors, behind the pointers */
+};
+
+/* Loads the folder. Everything in it that the vectors depend on is validated: ERR_NOT_FOUND names
+ * the missing file, ERR_CORRUPT the file and the tensor, ERR_UNSUPPORTED the module, architecture,
+ * or format (a pytorch_model.bin alone is refused with how to convert it). */
+int model_open(struct model **ret_model, const char *folder, struct err *err);
+void model_close(struct model *model); /* accepts NULL */
+
+#endif

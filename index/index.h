@@ -1,0 +1,106 @@
+/* Vectors in, nearest ids out: one collection's index, kept in memory by FAISS.
+ *
+ * It is a cache of what the store holds, and can be rebuilt from it at any time. It is a list of
+ * immutable segments (flat or HNSW), one flat tail that takes the adds, and a bitmap of tombstones
+ * for what was removed. Ids are the store's passage ids: positive, unique, never used again.
+ *
+ * Vectors are kept as given, except that under METRIC_COSINE they are normalised to length 1 when
+ * they are added, and scores are cosines.
+ *
+ * Threads: any number may search at once, beside one caller at a time of apply, and one of
+ * maintain. An apply excludes searches only while it appends or marks; maintain builds graphs
+ * beside them and swaps them in. FAISS and BLAS run on the calling thread alone, except while
+ * maintain builds.
+ */
+#ifndef SBERT_INDEX_INDEX_H
+#define SBERT_INDEX_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum index_metric {
+    METRIC_COSINE, /* score: cosine, -1 to 1 */
+    METRIC_DOT,    /* score: inner product */
+    METRIC_L2,     /* score: minus the Euclidean distance, so that larger is nearer everywhere */
+};
+
+enum index_kind {
+    INDEX_AUTO, /* flat (exact) up to flat_limit vectors, HNSW segments beyond */
+    INDEX_FLAT, /* always exact */
+    INDEX_HNSW, /* HNSW segments as soon as the tail is full */
+};
+
+struct index_options {
+    size_t dimension; /* 1 to 65536 */
+    enum index_metric metric;
+    enum index_kind kind;
+    size_t flat_limit;      /* vectors; 0: 100000 */
+    size_t segment_size;    /* vectors that make a segment; 0: 50000 */
+    size_t M;               /* HNSW links a node; 0: 32 */
+    size_t ef_construction; /* 0: 80 */
+    size_t ef_search;       /* 0: 64 */
+    int build_threads;      /* threads while maintain builds; 0: 1 */
+};
+
+struct vector_index;
+
+/* An empty index. */
+int index_create(struct vector_index **ret_index, const struct index_options *options,
+                 struct err *err);
+void index_free(struct vector_index *index); /* accepts NULL; nobody may be using it */
+
+/* Adds `add_count` vectors (add_count, dimension), then removes `remove_count` ids, and notes that
+ * the index now holds the store up to `sequence`. All or nothing. An id that is there already is
+ * skipped, and so is a removed id that is not: replaying twice changes nothing. A vector with a NaN
+ * or infinity is ERR_INVALID. */
+int index_apply(struct vector_index *index, const int64_t *add_ids, const float *vectors,
+                size_t add_count, const int64_t *remove_ids, size_t remove_count, int64_t sequence,
+                struct err *err);
+
+struct index_search_options {
+    size_t top_k;
+    bool exact;       /* scan everything, also what has a graph */
+    size_t ef_search; /* 0: the index's */
+};
+
+/* The top_k nearest live vectors to each of `count` queries (count, dimension). `ret_ids` and
+ * `ret_scores` get (count, top_k) entries, best first, equal scores in the order of their ids;
+ * `ret_counts` (count) says how many of a row are filled. */
+int index_search(const struct vector_index *index, const float *queries, size_t count,
+                 const struct index_search_options *options, int64_t *ret_ids, float *ret_scores,
+                 size_t *ret_counts, struct err *err);
+
+/* Does the most pressing piece of background work, if there is one: turns a full tail into a
+ * segment, builds a segment's graph, rebuilds a segment with many tombstones. *ret_worked says
+ * whether there was any. `cancel` (may be NULL) is looked at in between; non-zero: ERR_CANCELLED.
+ */
+int index_maintain(struct vector_index *index, bool *ret_worked, const volatile int *cancel,
+                   struct err *err);
+
+struct index_stats {
+    size_t live, tombstones;
+    size_t segments, graph_segments; /* of which have an HNSW graph */
+    size_t tail;                     /* vectors in the flat tail */
+    size_t bytes;                    /* memory that vectors, graphs and ids take */
+    int64_t sequence;                /* the store's, up to which this index holds it */
+    const char *kind;                /* what answers now: "flat" or "hnsw" */
+};
+void index_get_stats(const struct vector_index *index, struct index_stats *ret_stats);
+
+/* Writes a snapshot: magic, version, checksum, `fingerprint` (at most 127 bytes), options and
+ * sequence, then the segments. Whole-file replacement: the old snapshot stands until the new one is
+ * on disk. Searches and applies go on meanwhile (an apply may wait for a segment's copy). The
+ * format is described in docs/STORAGE.md. */
+int index_save(const struct vector_index *index, const char *path, const char *fingerprint,
+               struct err *err);
+
+/* Loads a snapshot. ERR_NOT_FOUND where there is none; ERR_CORRUPT where it is cut off, altered, of
+ * another version, fingerprint, dimension or metric: the caller then rebuilds from the store. Never
+ * trusts a byte before the checksum held. */
+int index_load(struct vector_index **ret_index, const char *path, const char *fingerprint,
+               const struct index_options *options, struct err *err);
+
+#endif
