@@ -1,8 +1,4 @@
 /* Tests of base: errors, buffers, arenas, files, digests, UTF-8, JSON, the pool. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -20,6 +16,7 @@
 #include "base/json.h"
 #include "base/pool.h"
 #include "base/utf8.h"
+#include "tests/test.h"
 
 static void an_error_carries_code_reason_and_context(void **state)
 {
