@@ -1,0 +1,38 @@
+/* What every program shares towards the person at the terminal: its name in errors, colour, width,
+ * exit codes, --version.
+ *
+ * Exit codes are grep's: 0 done or found, 1 nothing found (or some inputs were refused), 2 error.
+ */
+#ifndef SBERT_CLI_TERMINAL_H
+#define SBERT_CLI_TERMINAL_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+
+enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
+
+/* Sets argp's version text, bug address and error exit code. Call it first in main. */
+void terminal_setup(const char *program);
+
+/* Prints "program: message" to stderr (in red on a terminal) and returns EXIT_ERROR. */
+int terminal_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int terminal_fail(const struct err *err);
+
+/* Prints "program: warning: message" to stderr. */
+void terminal_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* True where a stream is a terminal and neither NO_COLOR nor TERM=dumb says otherwise. */
+bool terminal_colour(int fd);
+
+/* Columns of the terminal behind `fd`, or 80 where it is none and COLUMNS says nothing. */
+int terminal_width(int fd);
+
+/* Columns that UTF-8 text takes on a terminal (wide characters two, combining marks none). */
+int terminal_columns(const char *text, size_t size);
+
+/* The longest prefix of the text, in bytes, that fits into `columns`. */
+size_t terminal_fit(const char *text, size_t size, int columns);
+
+#endif
