@@ -199,7 +199,8 @@ fuzz-short: ## a few seconds of each fuzz target under AddressSanitizer
 	@$(MAKE) --no-print-directory MODE=asan fuzz-bins
 	@tests/fuzz/short.sh $(patsubst tests/fuzz/%.c,$(BUILD)/asan/fuzz/%,$(FUZZERS))
 
-.PHONY: fuzz-bins bench-bins
+.PHONY: unit-bins fuzz-bins bench-bins
+unit-bins: $(UNIT_BINS)
 fuzz-bins: $(FUZZ_BINS)
 bench-bins: $(BENCH_BINS)
 
