@@ -8,12 +8,13 @@
 
 #include <argp.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
 enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
 
-/* Sets argp's version text, bug address and error exit code. Call it first in main. */
+/* Sets argp's version text and error exit code. Call it first in main; `program` stays alive. */
 void terminal_setup(const char *program);
 
 /* Prints "program: message" to stderr (in red on a terminal) and returns EXIT_ERROR. */
@@ -29,10 +30,15 @@ bool terminal_colour(int fd);
 /* Columns of the terminal behind `fd`, or 80 where it is none and COLUMNS says nothing. */
 int terminal_width(int fd);
 
-/* Columns that UTF-8 text takes on a terminal (wide characters two, combining marks none). */
+/* Columns that UTF-8 text takes on a terminal (wide characters two, combining marks none). A byte
+ * that isn't UTF-8 counts as one. */
 int terminal_columns(const char *text, size_t size);
 
 /* The longest prefix of the text, in bytes, that fits into `columns`. */
 size_t terminal_fit(const char *text, size_t size, int columns);
+
+/* Flushes standard output: EXIT_ERROR, with a message, where what was printed did not get through
+ * (a full disk), else `code`. A reader that went away is no error. */
+int terminal_finish(int code);
 
 #endif
