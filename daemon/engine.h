@@ -24,6 +24,12 @@
 
 struct engine;
 
+enum {
+    ENGINE_TOP_K_MAX = 1000, /* hits in an answer */
+    ENGINE_ID_MAX = 512,     /* bytes of a document's id */
+};
+#define ENGINE_DEFAULT_COLLECTION "default"
+
 struct engine_options {
     const char *data_folder; /* store.sqlite3, index snapshots, the lock */
     const char *model;       /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
@@ -38,8 +44,29 @@ struct engine_options {
 int engine_open(struct engine **ret_engine, const struct engine_options *options,
                 const volatile int *cancel, struct err *err);
 
-/* Waits for calls under way, saves snapshots, and closes; accepts NULL. */
+/* From now on new calls are refused with ERR_BUSY, and calls under way that have committed nothing
+ * end with ERR_CANCELLED as soon as they can, for a stop that cannot wait for a long add. Safe from
+ * any thread, not from a signal handler. */
+void engine_cancel(struct engine *engine);
+
+/* Waits for calls under way, saves snapshots, and closes; accepts NULL. No call may begin once this
+ * one has. */
 void engine_close(struct engine *engine);
+
+/* --- what it has done since it was opened --- */
+
+struct engine_stats {
+    uint64_t texts_encoded; /* passages, queries and plain texts that went through a model */
+    uint64_t tokens_encoded;
+    uint64_t documents_added, documents_replaced, documents_unchanged, documents_deleted;
+    uint64_t queries_answered;
+    size_t calls_under_way;    /* now, this one not counted */
+    size_t bulk_texts_waiting; /* texts that wait for the background crew, or are with it */
+    size_t collections;
+    size_t index_bytes;  /* memory of all indexes */
+    int64_t store_bytes; /* the database file with its log */
+};
+void engine_get_stats(struct engine *engine, struct engine_stats *ret_stats);
 
 /* --- models and plain encoding --- */
 
@@ -59,7 +86,7 @@ int engine_embed(struct engine *engine, const char *model, const struct encoder_
 struct engine_collection_options {
     const char *model;  /* NULL: the default model, unless a dimension is given */
     size_t dimension;   /* given without a model: the client brings vectors */
-    const char *metric; /* "cosine" (default), "dot", "l2" */
+    const char *metric; /* "cosine", "dot", "l2"; NULL: the model's own similarity, else "cosine" */
     const char *index;  /* "auto" (default), "flat", "hnsw" */
 };
 
@@ -70,8 +97,8 @@ struct engine_collection {
     int64_t index_sequence;
 };
 
-/* Creates it (*ret_created true), or finds it there with the same settings; ERR_CONFLICT where it
- * is there with others. */
+/* Creates it (*ret_created true), or finds it there with the settings that are given; ERR_CONFLICT
+ * where it is there with others. */
 int engine_collection_put(struct engine *engine, const char *name,
                           const struct engine_collection_options *options, bool *ret_created,
                           struct err *err);
@@ -86,8 +113,8 @@ int engine_collection_drop(struct engine *engine, const char *name, struct err *
 
 /* A document as a client gives it. */
 struct engine_document {
-    const char *id; /* NULL: made from the text's hash */
-    const char *text;
+    const char *id;   /* NULL: the first 32 hexadecimal digits of the text's SHA-256 */
+    const char *text; /* may be empty only where id and vector are given */
     size_t text_size;
     const char *metadata; /* a JSON object in canonical form, or NULL */
     const float *vector;  /* (dimension) or NULL: the model makes it */
@@ -102,8 +129,11 @@ struct engine_add_result {
 };
 
 /* Adds documents, all or nothing; returns when the transaction is on disk and the index has it. The
- * collection "default" is made at first use; any other must exist. With `bulk` the texts are
- * encoded by the background crew. ERR_CONFLICT where the collection belongs to another model. */
+ * collection "default" is made at first use; any other must exist. With `bulk`, and where there are
+ * many, the texts are encoded by the background crew. ERR_INVALID names the document, counted from
+ * 0 ("documents[3]: ..."). ERR_CONFLICT where the collection belongs to a model that is not loaded.
+ * Should the index find no memory for what is on disk by then, the add has succeeded; the index
+ * catches up in the background. */
 int engine_add(struct engine *engine, const char *collection,
                const struct engine_document *documents, size_t count, bool bulk,
                struct arena *arena, struct engine_add_result *ret_result, struct err *err);
@@ -144,7 +174,9 @@ struct engine_results {
 };
 
 /* Answers `count` queries; results from the arena, `ret_results` (count). A document stands at most
- * once in an answer, by its best passage. */
+ * once in an answer, by its best passage. ERR_INVALID names the query, counted from 0; ERR_LIMIT
+ * where top_k is over ENGINE_TOP_K_MAX; ERR_CONFLICT for a text where the collection belongs to a
+ * model that is not loaded. */
 int engine_search(struct engine *engine, const char *collection, const struct engine_query *queries,
                   size_t count, const struct engine_search_options *options, struct arena *arena,
                   struct engine_results *ret_results, struct err *err);
