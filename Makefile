@@ -161,10 +161,12 @@ deps-check: ## the same, with what the tests need
 
 # --- using it ---
 
-.PHONY: demo install uninstall clean
+.PHONY: demo demo-remove install uninstall clean
 demo: ## from nothing to a working search service over real text, in one command
-	@cli/demo.sh prepare '$(MAKE)' '$(DEMO_PACKAGES)'
-	@cli/demo.sh run '$(BIN)'
+	@cli/demo.sh run '$(MAKE)' '$(BIN)' $(DEMO_PACKAGES)
+
+demo-remove: ## stop the demo's service and remove all that the demo made
+	@cli/demo.sh remove '$(BIN)'
 
 install: all ## install below PREFIX (/usr/local), into DESTDIR if given
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/share/doc/sbertd

@@ -57,5 +57,8 @@ install)
         echo "the packages could not be installed" >&2
         exit 1
     fi
+    # Remembered, so that whoever removes it all can be told which packages came with it.
+    cache=${XDG_CACHE_HOME:-$HOME/.cache}/sbertd
+    mkdir -p "$cache" && printf '%s\n' $missing >>"$cache/installed-packages"
     ;;
 esac
