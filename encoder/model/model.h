@@ -55,6 +55,8 @@ enum pooling_mode {
 
 struct model {
     char *folder;
+    char *transformer_folder; /* where config.json, the weights and the tokenizer's files stand: the
+                                 folder itself, or one below it in old models */
     const char *architecture; /* "bert" */
 
     size_t vocabulary_size, hidden_size, layers, heads, intermediate_size;
@@ -74,8 +76,14 @@ struct model {
     bool normalize;     /* a Normalize module ends the list */
     size_t dimension;   /* floats in the vector that comes out */
     size_t max_seq_length;
-    int do_lower_case;   /* from sentence_bert_config.json: 0, 1, or -1 where it says nothing */
+    int do_lower_case;   /* for tokenizer_open: 1 where sentence_bert_config.json says true, else -1
+                            (its false leaves the tokenizer's files as they are) */
     char similarity[16]; /* similarity_fn_name, "cosine" where the folder says nothing */
+
+    /* Prompts of config_sentence_transformers.json, NULL where there is none: of `prompts`, "query"
+     * and the first of "document", "passage", "corpus"; else the one that default_prompt_name
+     * names, which is default_prompt itself. */
+    char *query_prompt, *document_prompt, *default_prompt;
 
     char fingerprint[DIGEST_HEX_SIZE];
 
@@ -87,5 +95,14 @@ struct model {
  * or format (a pytorch_model.bin alone is refused with how to convert it). */
 int model_open(struct model **ret_model, const char *folder, struct err *err);
 void model_close(struct model *model); /* accepts NULL */
+
+/* Another limit than the folder's own, in tokens with the special ones; it is part of the
+ * fingerprint, which is renewed. ERR_INVALID where it is 0 or beyond the model's positions. Before
+ * the model is shared. */
+int model_set_max_seq_length(struct model *model, size_t max_seq_length, struct err *err);
+
+/* The names of the pooling modes joined by '+' ("cls+mean"), into `ret_name`. */
+enum { POOLING_NAME_SIZE = 96 };
+void model_pooling_name(unsigned pooling, char ret_name[POOLING_NAME_SIZE]);
 
 #endif

@@ -1,0 +1,42 @@
+/* What sets one family of transformers apart from another, as a table: a new family is a new row.
+ *
+ * Names are those of the `transformers` project's configuration keys and tensors.
+ */
+#ifndef SBERT_ENCODER_MODEL_FAMILY_H
+#define SBERT_ENCODER_MODEL_FAMILY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Keys of config.json. */
+struct family_keys {
+    const char *hidden_size, *layers, *heads, *intermediate_size, *activation, *layer_norm_eps,
+        *vocabulary_size, *max_positions, *type_vocabulary_size;
+};
+
+/* Tensor names without ".weight" or ".bias"; those of a layer follow "<layers><number>.". */
+struct family_tensors {
+    const char *word_embeddings, *position_embeddings, *token_type_embeddings, *embedding_norm;
+    const char *layers;
+    const char *query, *key, *value, *attention_output, *attention_norm;
+    const char *intermediate, *output, *output_norm;
+};
+
+struct family {
+    const char *model_type; /* config.json's */
+    const char *classes;    /* how the names in config.json's `architectures` begin */
+    const char *prefix;     /* what tensors saved with a task's head have before their names */
+    size_t position_offset; /* the first token's row in the position table */
+    double layer_norm_eps;  /* where the configuration says nothing */
+    struct family_keys keys;
+    struct family_tensors tensors;
+};
+
+/* The family of a model_type, or of a class ("BertModel") where `model_type` is NULL; NULL where
+ * there is none. */
+const struct family *family_find(const char *model_type, const char *class_name);
+
+/* True for a class of the family: its prefix is followed by "Model" or "For...". */
+bool family_has_class(const struct family *family, const char *class_name);
+
+#endif

@@ -1,0 +1,93 @@
+/* Composing the canonical text of a model's identity and hashing it. The hashes of large files come
+ * through hash_cache.c. */
+#include "encoder/model/fingerprint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "encoder/model/hash_cache.h"
+#include "encoder/model/model.h"
+
+/* Changing what the text says changes every fingerprint: raise its number then. */
+#define FINGERPRINT_HEAD "sbertd model fingerprint 1\n"
+
+int fingerprint_file(const char *path, char ret_hex[DIGEST_HEX_SIZE], struct err *err)
+{
+    return hash_cache_file(path, ret_hex, err);
+}
+
+static int append_file(struct buf *text, const char *what, const char *path, struct err *err)
+{
+    char hex[DIGEST_HEX_SIZE];
+    int r = fingerprint_file(path, hex, err);
+    if (r < 0)
+        return r;
+    return buf_printf(text, "%s %s\n", what, hex) < 0 ? err_memory(err, path) : 0;
+}
+
+/* The files that decide how text becomes ids: tokenizer.json holds the whole tokenizer where it is
+ * there, and tokenizer_config.json can override parts of either form. */
+static int append_tokenizer(struct buf *text, const char *folder, struct err *err)
+{
+    static const char *const names[] = {"tokenizer.json", "vocab.txt", "added_tokens.json",
+                                        "special_tokens_map.json", "tokenizer_config.json"};
+    bool whole = false;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sizeof names / sizeof names[0]; i++) {
+        bool config = strcmp(names[i], "tokenizer_config.json") == 0;
+        if (whole && !config)
+            continue;
+        char *path = file_join(folder, names[i]);
+        if (!path)
+            return err_memory(err, names[i]);
+        if (file_exists(path)) {
+            r = append_file(text, names[i], path, err);
+            whole = whole || i == 0;
+        }
+        free(path);
+    }
+    return r;
+}
+
+static int append_settings(struct buf *text, const struct model *model)
+{
+    char pooling[POOLING_NAME_SIZE];
+    const char *prompt = model->document_prompt ? model->document_prompt : "";
+
+    model_pooling_name(model->pooling, pooling);
+    int r = buf_printf(
+        text,
+        "architecture %s\nlayers %zu\nheads %zu\nactivation %d\nlayer_norm_eps %.9g\n"
+        "position_offset %zu\npooling %s\nnormalize %d\nmax_seq_length %zu\ndo_lower_case %d\n",
+        model->architecture, model->layers, model->heads, (int)model->activation,
+        (double)model->embedding_norm.eps, model->position_offset, pooling, model->normalize,
+        model->max_seq_length, model->do_lower_case);
+    if (r == 0)
+        r = buf_printf(text, "document_prompt %zu %s\n", strlen(prompt), prompt);
+    return r;
+}
+
+int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
+                      struct err *err)
+{
+    struct buf text = {0};
+    int r = buf_append_string(&text, FINGERPRINT_HEAD);
+    if (r == 0)
+        r = append_settings(&text, model);
+    if (r < 0) {
+        r = err_memory(err, "the fingerprint");
+        goto out;
+    }
+    for (size_t i = 0; r == 0 && i < weights_count; i++)
+        r = append_file(&text, "weights", weights[i], err);
+    if (r == 0)
+        r = append_tokenizer(&text, model->transformer_folder, err);
+    if (r == 0)
+        r = digest_bytes_hex(text.data, text.size, model->fingerprint, err);
+out:
+    buf_release(&text);
+    return r;
+}

@@ -1,0 +1,347 @@
+/* Reading modules.json, the pooling's configuration, the token limit, and the settings that
+ * sentence-transformers keeps beside them, each in its old and its new spelling. */
+#include "encoder/model/modules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "encoder/model/config.h"
+
+/* Reads a file that need not be there; *ret_json is NULL then. */
+static int read_optional(json_t **ret_json, const char *folder, const char *name, struct err *err)
+{
+    char *path = file_join(folder, name);
+    if (!path)
+        return err_memory(err, name);
+    bool there = file_exists(path);
+    free(path);
+    if (!there) {
+        *ret_json = NULL;
+        return 0;
+    }
+    return config_read_object(ret_json, folder, name, err);
+}
+
+/* --- modules.json --- */
+
+/* A module's path is a folder below the model's, never one elsewhere. */
+static int module_folder(const char *folder, const json_t *module, char **ret_folder,
+                         struct err *err)
+{
+    const char *path = json_string_value(json_object_get(module, "path"));
+
+    if (!path || path[0] == '/' || strstr(path, ".."))
+        return err_set(err, ERR_CORRUPT, "%s/modules.json: a module's path is %s", folder,
+                       path ? "outside the model's folder" : "missing");
+    *ret_folder = *path ? file_join(folder, path) : strdup(folder);
+    return *ret_folder ? 0 : err_memory(err, "a folder's name");
+}
+
+/* Old and new saves spell a type "sentence_transformers.models.Pooling" and
+ * "sentence_transformers....modules.pooling.Pooling": the last component is what counts. */
+static const char *module_type(const json_t *module)
+{
+    const char *type = json_string_value(json_object_get(module, "type"));
+    const char *dot = type ? strrchr(type, '.') : NULL;
+    return dot ? dot + 1 : type;
+}
+
+/* The modules must be Transformer, Pooling and perhaps Normalize, in this order. */
+static int read_modules(struct model *model, const json_t *list, char **ret_pooling_folder,
+                        struct err *err)
+{
+    static const char *const order[] = {"Transformer", "Pooling", "Normalize"};
+    size_t count = json_array_size(list);
+    int r;
+
+    if (!json_is_array(list) || count == 0)
+        return err_set(err, ERR_CORRUPT, "%s/modules.json is not a list of modules", model->folder);
+    for (size_t i = 0; i < count; i++) {
+        const char *type = module_type(json_array_get(list, i));
+        if (!type)
+            return err_set(err, ERR_CORRUPT, "%s/modules.json: module %zu has no type",
+                           model->folder, i);
+        if (i >= 3 || strcmp(type, order[i]) != 0)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s/modules.json: module %zu is %.64s; supported are Transformer, then "
+                           "Pooling, then Normalize or nothing",
+                           model->folder, i, type);
+    }
+    if (count < 2)
+        return err_set(err, ERR_UNSUPPORTED, "%s/modules.json has no Pooling module",
+                       model->folder);
+    r = module_folder(model->folder, json_array_get(list, 0), &model->transformer_folder, err);
+    if (r == 0)
+        r = module_folder(model->folder, json_array_get(list, 1), ret_pooling_folder, err);
+    model->normalize = count == 3;
+    return r;
+}
+
+int modules_read(struct model *model, char **ret_pooling_folder, struct err *err)
+{
+    char *data = NULL;
+    size_t size;
+    json_t *list = NULL;
+    char *path = file_join(model->folder, "modules.json");
+    int r = path ? 0 : err_memory(err, model->folder);
+
+    if (r < 0)
+        goto out;
+    if (!file_exists(path)) {
+        model->transformer_folder = strdup(model->folder);
+        *ret_pooling_folder = NULL;
+        r = model->transformer_folder ? 0 : err_memory(err, model->folder);
+        goto out;
+    }
+    r = file_read(&data, &size, path, CONFIG_LIMIT, err);
+    if (r == 0)
+        r = json_parse(&list, data, size, path, err);
+    if (r == ERR_INVALID) {
+        r = ERR_CORRUPT;
+        if (err)
+            err->code = r;
+    }
+    if (r == 0)
+        r = read_modules(model, list, ret_pooling_folder, err);
+out:
+    json_decref(list);
+    free(data);
+    free(path);
+    return r;
+}
+
+/* --- pooling --- */
+
+static const struct {
+    enum pooling_mode mode;
+    const char *name;    /* in the new `pooling_mode` */
+    const char *old_key; /* true or false */
+} pooling_modes[] = {
+    {POOLING_CLS, "cls", "pooling_mode_cls_token"},
+    {POOLING_MAX, "max", "pooling_mode_max_tokens"},
+    {POOLING_MEAN, "mean", "pooling_mode_mean_tokens"},
+    {POOLING_MEAN_SQRT_LEN, "mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens"},
+    {POOLING_WEIGHTED_MEAN, "weightedmean", "pooling_mode_weightedmean_tokens"},
+    {POOLING_LAST_TOKEN, "lasttoken", "pooling_mode_lasttoken"},
+};
+enum { POOLING_MODES = sizeof pooling_modes / sizeof pooling_modes[0] };
+
+void model_pooling_name(unsigned pooling, char ret_name[POOLING_NAME_SIZE])
+{
+    size_t used = 0;
+
+    ret_name[0] = '\0';
+    for (int i = 0; i < POOLING_MODES; i++)
+        if (pooling & pooling_modes[i].mode)
+            used += (size_t)snprintf(ret_name + used, POOLING_NAME_SIZE - used, "%s%s",
+                                     used ? "+" : "", pooling_modes[i].name);
+}
+
+static unsigned pooling_of_name(const char *name)
+{
+    for (int i = 0; name && i < POOLING_MODES; i++)
+        if (strcmp(pooling_modes[i].name, name) == 0)
+            return pooling_modes[i].mode;
+    return 0;
+}
+
+/* The new key: a name, or a list of names that are concatenated in the list's order. The bits of a
+ * model have one order, so another one is refused. */
+static int read_pooling_mode(const json_t *value, const char *folder, unsigned *ret_pooling,
+                             struct err *err)
+{
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    unsigned pooling = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        const char *name = json_string_value(item);
+        unsigned mode = pooling_of_name(name);
+        if (!mode)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s/config.json: the pooling_mode %.64s is not supported", folder,
+                           name ? name : "(not a string)");
+        if (mode <= pooling)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "%s/config.json: pooling modes in another order than cls, max, mean, "
+                           "mean_sqrt_len_tokens, weightedmean, lasttoken are not supported",
+                           folder);
+        pooling |= mode;
+    }
+    *ret_pooling = pooling;
+    return 0;
+}
+
+static int read_pooling(struct model *model, const json_t *json, const char *folder,
+                        struct err *err)
+{
+    const json_t *size = json_object_get(json, "embedding_dimension");
+    const json_t *mode = json_object_get(json, "pooling_mode");
+    int r = 0;
+
+    if (!size)
+        size = json_object_get(json, "word_embedding_dimension");
+    if (json_number_value(size) != (double)model->hidden_size)
+        return err_set(err, ERR_CORRUPT,
+                       "%s/config.json: embedding_dimension is not the transformer's hidden size "
+                       "%zu",
+                       folder, model->hidden_size);
+    if (json_is_false(json_object_get(json, "include_prompt")))
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s/config.json: include_prompt false is not supported", folder);
+    if (mode) {
+        r = read_pooling_mode(mode, folder, &model->pooling, err);
+    } else {
+        for (int i = 0; i < POOLING_MODES; i++)
+            if (json_is_true(json_object_get(json, pooling_modes[i].old_key)))
+                model->pooling |= pooling_modes[i].mode;
+    }
+    if (r == 0 && !model->pooling)
+        model->pooling = POOLING_MEAN;
+    return r;
+}
+
+int modules_read_pooling(struct model *model, const char *folder, struct err *err)
+{
+    model->pooling = folder ? 0 : POOLING_MEAN;
+    if (folder) {
+        json_t *json;
+        int r = config_read_object(&json, folder, "config.json", err);
+        if (r < 0)
+            return r;
+        r = read_pooling(model, json, folder, err);
+        json_decref(json);
+        if (r < 0)
+            return r;
+    }
+    model->pooled_size = model->hidden_size * (size_t)__builtin_popcount(model->pooling);
+    model->dimension = model->pooled_size;
+    return 0;
+}
+
+/* --- the token limit --- */
+
+/* Reads a limit of tokens; 0 where the key is absent or null. */
+static int read_limit(const json_t *json, const char *key, const char *name, size_t *ret_limit,
+                      struct err *err)
+{
+    const json_t *value = json_object_get(json, key);
+    double number = json_number_value(value);
+
+    if (!value || json_is_null(value)) {
+        *ret_limit = 0;
+        return 0;
+    }
+    if (!json_is_number(value) || number < 1)
+        return err_set(err, ERR_CORRUPT, "%s: %s is not a number of tokens", name, key);
+    *ret_limit = number < 1e9 ? (size_t)number : 1000 * 1000 * 1000;
+    return 0;
+}
+
+static int read_sentence_config(struct model *model, size_t *ret_limit, struct err *err)
+{
+    static const char *const names[] = {
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+        "sentence_xlnet_config.json",
+    };
+    json_t *json = NULL;
+    int r = 0;
+
+    *ret_limit = 0;
+    for (size_t i = 0; r == 0 && !json && i < sizeof names / sizeof names[0]; i++) {
+        r = read_optional(&json, model->transformer_folder, names[i], err);
+        if (r == 0 && json)
+            r = read_limit(json, "max_seq_length", names[i], ret_limit, err);
+    }
+    model->do_lower_case = json_is_true(json_object_get(json, "do_lower_case")) ? 1 : -1;
+    json_decref(json);
+    return r;
+}
+
+int modules_read_limits(struct model *model, struct err *err)
+{
+    size_t positions = model->max_positions - model->position_offset, limit;
+    json_t *json;
+    int r = read_sentence_config(model, &limit, err);
+    if (r == 0 && limit == 0) {
+        r = read_optional(&json, model->transformer_folder, "tokenizer_config.json", err);
+        if (r == 0)
+            r = read_limit(json, "model_max_length", "tokenizer_config.json", &limit, err);
+        if (r == 0)
+            json_decref(json);
+    }
+    if (r < 0)
+        return err_prefix(err, "%s", model->transformer_folder);
+    model->max_seq_length = limit == 0 || limit > positions ? positions : limit;
+    return 0;
+}
+
+/* --- config_sentence_transformers.json --- */
+
+static int read_similarity(struct model *model, const json_t *json, struct err *err)
+{
+    static const char *const names[] = {"cosine", "dot", "euclidean", "manhattan"};
+    const json_t *value = json_object_get(json, "similarity_fn_name");
+    const char *name = !value || json_is_null(value) ? "cosine" : json_string_value(value);
+
+    for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            snprintf(model->similarity, sizeof model->similarity, "%s", name);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s/config_sentence_transformers.json: similarity_fn_name %.64s is not one of "
+                   "cosine, dot, euclidean, manhattan",
+                   model->folder, name ? name : "(not a string)");
+}
+
+/* The prompt of the first of `names` that the file sets, else that of default_prompt_name; NULL
+ * where it is empty. */
+static int read_prompt(const json_t *json, const char *const *names, char **ret_prompt,
+                       struct err *err)
+{
+    const json_t *prompts = json_object_get(json, "prompts");
+    const char *by_default = json_string_value(json_object_get(json, "default_prompt_name"));
+    const json_t *prompt = NULL;
+
+    for (; !prompt && *names; names++)
+        prompt = json_object_get(prompts, *names);
+    if (!prompt && by_default)
+        prompt = json_object_get(prompts, by_default);
+    const char *text = json_string_value(prompt);
+    if (!text || !*text)
+        return 0;
+    *ret_prompt = strdup(text);
+    return *ret_prompt ? 0 : err_memory(err, "a prompt");
+}
+
+int modules_read_settings(struct model *model, struct err *err)
+{
+    static const char *const query[] = {"query", NULL};
+    static const char *const document[] = {"document", "passage", "corpus", NULL};
+    static const char *const plain[] = {NULL};
+    json_t *json;
+    int r = read_optional(&json, model->folder, "config_sentence_transformers.json", err);
+    if (r < 0)
+        return r;
+    const json_t *truncate_dim = json_object_get(json, "truncate_dim");
+    if (truncate_dim && !json_is_null(truncate_dim))
+        r = err_set(err, ERR_UNSUPPORTED,
+                    "%s/config_sentence_transformers.json: truncate_dim is not supported",
+                    model->folder);
+    if (r == 0)
+        r = read_similarity(model, json, err);
+    if (r == 0)
+        r = read_prompt(json, query, &model->query_prompt, err);
+    if (r == 0)
+        r = read_prompt(json, document, &model->document_prompt, err);
+    if (r == 0)
+        r = read_prompt(json, plain, &model->default_prompt, err);
+    json_decref(json);
+    return r;
+}

@@ -1,0 +1,34 @@
+/* The weights of a model's folder: one safetensors file or several shards, looked up by name, with
+ * the shape checked and the numbers as f32.
+ *
+ * An f32 tensor is used where it is mapped; f16 and bf16 tensors are converted once into memory of
+ * the set. Filled by one thread, constant afterwards.
+ */
+#ifndef SBERT_ENCODER_MODEL_WEIGHTS_H
+#define SBERT_ENCODER_MODEL_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* What is behind a model's pointers. */
+struct model_storage;
+
+/* Opens `folder`/model.safetensors, else the shards that model.safetensors.index.json names.
+ * ERR_UNSUPPORTED where there is only a pytorch_model.bin: the message shows how to convert it. */
+int weights_open(struct model_storage **ret_weights, const char *folder, struct err *err);
+void weights_close(struct model_storage *weights); /* accepts NULL */
+
+/* The paths of the files, in an order that does not depend on the folder's listing. */
+char *const *weights_paths(const struct model_storage *weights, size_t *ret_count);
+
+bool weights_have(const struct model_storage *weights, const char *name);
+
+/* The numbers of the tensor `name`, which must have exactly this shape: (rows, columns), or (rows)
+ * where `columns` is 0. ERR_CORRUPT names the tensor that is missing or has another shape,
+ * ERR_UNSUPPORTED the element type. The pointer lives as long as `weights`. */
+int weights_get(struct model_storage *weights, const char *name, size_t rows, size_t columns,
+                const float **ret_numbers, struct err *err);
+
+#endif
