@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Makes the tiny random BERT models of tests/golden/models with their expected outputs.
+
+    python3 tests/golden/make_models.py [FOLDER]
+
+Needs the versions below, which it insists on, so that a second run gives the same bytes. README.md
+beside this file describes what it writes. The weights are random numbers: nothing was trained.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+import safetensors.torch
+import sentence_transformers
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Normalize, Pooling, Transformer
+
+VERSIONS = {
+    "torch": "2.13.0",
+    "sentence-transformers": "6.2.0",
+    "transformers": "5.24.0",
+}
+
+WORDS = """the a of and to in is it was not be for on with this that you great awesome day today
+yesterday good bad cat dog sat mat movie film video edit edits file files pass password word
+protect text search find run runs fast slow happy sad weather rain sun shine music song play
+stock market share price fall rise new old time world people city water fire""".split()
+PIECES = "ing ed s er est ly ness tion al ful less able un re ment ity ous".split()
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+TEXTS = [
+    ("the cat sat on the mat.", None),
+    ("It was a great day", None),
+    ("Today was awesome!", None),
+    ("", None),
+    ("Unhappiness; re-runs, 42 files?", None),
+    ("  Caf\u00e9  na\u00efve \u00dcber  ", None),
+    ("\u4eca\u65e5 sun \u96e8", None),
+    ("zzz qqqq \u03a9mega [MASK] ok", None),
+    ("edit a movie " * 12, None),
+    ("the dog runs fast", "the cat is slow"),
+    ("find a file", ""),
+    ("search the text of the files for a word " * 2, "stock market prices fall today and rise"),
+]
+
+# What each model is there for is said in README.md.
+MODELS = {
+    "cls-32": dict(hidden=32, pooling="cls", style="new"),
+    "mean-64": dict(hidden=64, pooling="mean", normalize=True, style="old"),
+    "max-32": dict(hidden=32, pooling="max", style="first", activation="gelu_new"),
+    "cls-mean-64": dict(hidden=64, pooling=["cls", "mean"], style="new", dtype=torch.bfloat16),
+    "mean-32-f16": dict(hidden=32, pooling="mean", normalize=True, style="shards",
+                        dtype=torch.float16, activation="relu"),
+}
+
+
+def check_versions():
+    found = {
+        "torch": torch.__version__.split("+")[0],
+        "sentence-transformers": sentence_transformers.__version__,
+        "transformers": transformers.__version__,
+    }
+    print(found)
+    if found != VERSIONS:
+        sys.exit(f"these versions are needed: {VERSIONS}")
+
+
+def vocabulary():
+    pieces = list(LETTERS) + ["##" + c for c in LETTERS] + list("0123456789") + list(".,;:!?-'\"()")
+    pieces += ["##" + c for c in "0123456789"] + ["\u96e8"] + WORDS + ["##" + p for p in PIECES]
+    return SPECIAL + list(dict.fromkeys(pieces))
+
+
+def randomize(model, seed):
+    """Numbers large enough that attention and activation are far from linear."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            noise = torch.randn(weight.shape, generator=generator)
+            if "LayerNorm.weight" in name:
+                weight.copy_(1 + 0.2 * noise)
+            elif name.endswith("bias"):
+                weight.copy_(0.1 * noise)
+            else:
+                weight.copy_(noise * (0.5 if "embeddings" in name else 1.5 / weight.shape[1] ** 0.5))
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def build(folder, hidden, pooling, seed, normalize=False, style="new", dtype=torch.float32,
+          activation="gelu"):
+    """Writes the model as sentence-transformers saves it, then re-spells it in its style."""
+    words = vocabulary()
+    base = folder / "base"
+    base.mkdir(parents=True)
+    (base / "vocab.txt").write_text("".join(word + "\n" for word in words))
+    transformers.BertTokenizer(vocab=str(base / "vocab.txt"), do_lower_case=True,
+                               model_max_length=32).save_pretrained(base)
+    config = transformers.BertConfig(
+        vocab_size=len(words), hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=hidden + hidden // 2, max_position_embeddings=40, hidden_act=activation)
+    bert = transformers.BertModel(config)
+    randomize(bert, seed)
+    bert.to(dtype).save_pretrained(base)
+
+    modules = [Transformer(str(base)), Pooling(hidden, pooling_mode=pooling)]
+    if normalize:
+        modules.append(Normalize())
+    SentenceTransformer(modules=modules, device="cpu").save_pretrained(
+        str(folder), create_model_card=False)
+    shutil.rmtree(base)
+    respell(folder, style, hidden, pooling)
+
+
+def respell(folder, style, hidden, pooling):
+    """What older versions wrote, file by file."""
+    weights = folder / "model.safetensors"
+    tensors = safetensors.torch.load_file(weights)
+    if style in ("old", "first"):
+        types = ["Transformer", "Pooling", "Normalize"]
+        modules = json.loads((folder / "modules.json").read_text())
+        for module, kind in zip(modules, types):
+            module["type"] = "sentence_transformers.models." + kind
+        write_json(folder / "modules.json", modules)
+        write_json(folder / "1_Pooling" / "config.json", {
+            "word_embedding_dimension": hidden,
+            "pooling_mode_cls_token": pooling == "cls",
+            "pooling_mode_mean_tokens": pooling == "mean",
+            "pooling_mode_max_tokens": pooling == "max",
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        })
+        write_json(folder / "sentence_bert_config.json",
+                   {"max_seq_length": 24, "do_lower_case": False})
+    if style == "first":
+        old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+        renamed = {"bert.embeddings.position_ids": torch.arange(40).unsqueeze(0)}
+        for name, tensor in tensors.items():
+            for new, first in old.items():
+                name = name.replace(new, first)
+            renamed["bert." + name] = tensor
+        safetensors.torch.save_file(renamed, weights)
+        (folder / "config_sentence_transformers.json").unlink()
+    if style == "shards":
+        names = sorted(tensors)
+        files = [f"model-0000{i + 1}-of-00002.safetensors" for i in range(2)]
+        parts = [names[0::2], names[1::2]]
+        for file, part in zip(files, parts):
+            safetensors.torch.save_file({name: tensors[name] for name in part}, folder / file)
+        write_json(folder / "model.safetensors.index.json", {
+            "metadata": {"total_size": sum(t.numel() * 2 for t in tensors.values())},
+            "weight_map": {name: file for file, part in zip(files, parts) for name in part}})
+        weights.unlink()
+
+
+def load_reference(folder, style):
+    """The saved folder through sentence-transformers, in float64. What the newest version of
+    `transformers` no longer reads (names of the first files) is put into its names again."""
+    loaded = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    if style == "first":
+        tensors = {}
+        for name, tensor in safetensors.torch.load_file(folder / "model.safetensors").items():
+            name = name.removeprefix("bert.").replace("gamma", "weight").replace("beta", "bias")
+            tensors[name] = tensor
+        tensors.pop("embeddings.position_ids")
+        missing = loaded[0].auto_model.load_state_dict(tensors, strict=False).missing_keys
+        assert not [name for name in missing if "position_ids" not in name], missing
+    return loaded.double().eval()
+
+
+def expect(folder, style):
+    """Runs every text alone, module by module, and writes what came out of each."""
+    model = load_reference(folder, style)
+    transformer, tokenizer = model[0], model.tokenizer
+    limit = model.max_seq_length
+    texts, hidden, pooled, final = [], [], [], []
+    for text, pair in TEXTS:
+        features = tokenizer(text, pair, truncation="longest_first", max_length=limit,
+                             return_tensors="pt")
+        full = tokenizer(text, pair)["input_ids"]
+        with torch.no_grad():
+            out = transformer.auto_model(**features, output_hidden_states=True)
+            rows = {"token_embeddings": out.last_hidden_state,
+                    "attention_mask": features["attention_mask"]}
+            vector = model[1](rows)["sentence_embedding"]
+            pooled.append(vector)
+            for module in list(model)[2:]:
+                vector = module({"sentence_embedding": vector})["sentence_embedding"]
+            final.append(vector)
+        if pair is None:
+            check_encode(model, text, vector)
+        hidden.append([state[0] for state in out.hidden_states])
+        texts.append({
+            "text": text, "pair": pair,
+            "ids": features["input_ids"][0].tolist(),
+            "type_ids": features["token_type_ids"][0].tolist(),
+            "full_count": len(full),
+        })
+    files = {f"hidden_{i}.f32": torch.cat([states[i] for states in hidden])
+             for i in range(len(hidden[0]))}
+    files["pooled.f32"] = torch.cat(pooled)
+    files["final.f32"] = torch.cat(final)
+    shapes = {}
+    for name, tensor in files.items():
+        numbers = tensor.numpy().astype("<f4")
+        (folder / "expected" / name).write_bytes(numbers.tobytes())
+        shapes[name] = list(numbers.shape)
+    write_json(folder / "expected" / "expected.json", {
+        "made_with": VERSIONS, "layers": len(hidden[0]) - 1, "max_seq_length": limit,
+        "files": shapes, "texts": texts})
+
+
+def check_encode(model, text, vector):
+    """The steps above must be what encode() does."""
+    encoded = model.encode([text], convert_to_tensor=True)[0]
+    worst = (encoded - vector[0]).abs().max().item()
+    assert worst < 1e-9, (text, worst)
+
+
+def main():
+    check_versions()
+    torch.set_num_threads(1)
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                        pathlib.Path(__file__).parent / "models")
+    for seed, (name, settings) in enumerate(MODELS.items()):
+        folder = root / name
+        shutil.rmtree(folder, ignore_errors=True)
+        build(folder, seed=seed, **settings)
+        (folder / "expected").mkdir()
+        expect(folder, settings["style"])
+        for file in folder.rglob("*.safetensors"):
+            file.chmod(0o644)
+        size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+        print(f"{name}: {size} bytes")
+
+
+if __name__ == "__main__":
+    main()
