@@ -42,7 +42,7 @@ LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
 
 LIBS_base    := -lcrypto -ljansson -lm
 LIBS_encoder := -lopenblas -lutf8proc $(LIBS_base)
-LIBS_index   := -L$(FAISS)/lib -Wl,-rpath-link,$(FAISS)/lib -lfaiss_c -lfaiss -lopenblas \
+LIBS_index   := -L$(FAISS)/lib -Wl,-rpath-link,$(FAISS)/lib -lfaiss_c -lfaiss -lgomp -lopenblas \
     -lxxhash -lstdc++ $(LIBS_base)
 LIBS_storage := -lsqlite3 $(LIBS_base)
 LIBS_daemon  := -lmicrohttpd $(LIBS_index) $(LIBS_storage) $(LIBS_encoder)
@@ -92,7 +92,9 @@ $(DEPS_OK): Makefile base/deps.sh
 $(O)/%_avx2.c.o: CFLAGS += -O3 -mavx2 -mfma -mf16c
 $(O)/%_avx512.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 $(O)/%_generic.c.o: CFLAGS += -O3
-$(O)/index/%.o: CPPFLAGS += -isystem $(FAISS)/include -isystem $(FAISS)/include/faiss
+$(O)/index/%.o: CPPFLAGS += -isystem $(FAISS)/include
+# FAISS's C++ headers want gcc's omp.h, which clang doesn't look for.
+$(O)/index/%.cpp.o: CPPFLAGS += -idirafter $(dir $(shell gcc -print-file-name=include/omp.h))
 
 $(O)/%.c.o: %.c | $(DEPS_OK)
 	@mkdir -p $(@D)

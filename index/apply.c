@@ -1,0 +1,174 @@
+/* Adds and removals: the next view is prepared in full, and only then published.
+ *
+ * What can fail comes first: memory for rows, tombstones and the id map. From the first change to
+ * the map on, nothing can.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/state.h"
+
+enum { LEAST_TAIL = 256 };
+
+static int check_input(const struct vector_index *index, const int64_t *add_ids,
+                       const float *vectors, size_t add_count, struct err *err)
+{
+    size_t dimension = index->options.dimension;
+    if (add_count > SIZE_MAX / sizeof(float) / dimension)
+        return err_set(err, ERR_LIMIT, "%zu vectors are too many for one apply", add_count);
+    for (size_t i = 0; i < add_count; i++)
+        if (add_ids[i] <= 0)
+            return err_set(err, ERR_INVALID, "id %lld is not positive", (long long)add_ids[i]);
+    return index_check_finite(vectors, add_count, dimension, "vector", err);
+}
+
+static size_t count_unknown(const struct id_map *map, const int64_t *ids, size_t count)
+{
+    size_t unknown = 0;
+    for (size_t i = 0; i < count; i++)
+        unknown += !id_map_get(map, ids[i], NULL);
+    return unknown;
+}
+
+/* Gives the tail room for `wanted` rows in all (at most a segment's size), doubling. */
+static int grow_tail(struct vector_index *index, struct view_part *tail, size_t wanted)
+{
+    struct segment *old = tail->segment;
+    size_t capacity = old->capacity;
+
+    if (wanted <= capacity)
+        return 0;
+    capacity = capacity < SIZE_MAX / 2 && 2 * capacity > wanted ? 2 * capacity : wanted;
+    if (capacity < LEAST_TAIL)
+        capacity = LEAST_TAIL;
+    if (capacity > index->options.segment_size)
+        capacity = index->options.segment_size;
+    struct segment *larger = segment_new(old->number, old->dimension, capacity);
+    if (!larger)
+        return ERR_MEMORY;
+    memcpy(larger->ids, old->ids, tail->count * sizeof *larger->ids);
+    memcpy(larger->rows, old->rows, tail->count * old->dimension * sizeof *larger->rows);
+    segment_unref(old);
+    tail->segment = larger;
+    return 0;
+}
+
+static int append_tail(struct vector_index *index, struct view *view, size_t wanted)
+{
+    size_t capacity = wanted > LEAST_TAIL ? wanted : LEAST_TAIL;
+    if (capacity > index->options.segment_size)
+        capacity = index->options.segment_size;
+    struct segment *segment = segment_new(index->next_number, index->options.dimension, capacity);
+    if (!segment)
+        return ERR_MEMORY;
+    index->next_number++;
+    view_append(view, (struct view_part){.segment = segment});
+    view->has_tail = true;
+    return 0;
+}
+
+/* Makes room for `count` more rows in the tail and in new segments behind it. */
+static int reserve_rows(struct vector_index *index, struct view *view, size_t count)
+{
+    size_t size = index->options.segment_size;
+    if (count && view->has_tail) {
+        struct view_part *tail = &view->parts[view->count - 1];
+        size_t taken = size - tail->count < count ? size - tail->count : count;
+        if (grow_tail(index, tail, tail->count + taken) < 0)
+            return ERR_MEMORY;
+        count -= taken;
+    }
+    while (count) {
+        size_t taken = count < size ? count : size;
+        if (append_tail(index, view, taken) < 0)
+            return ERR_MEMORY;
+        count -= taken;
+    }
+    return 0;
+}
+
+/* Gives every part that may lose rows a bitmap of its own to write on: those that hold a removed
+ * id, and those from `first_new` on, since what is added may be removed in the same call. */
+static int reserve_tombstones(const struct vector_index *index, struct view *view,
+                              const int64_t *remove_ids, size_t remove_count, size_t first_new)
+{
+    struct id_place place;
+    for (size_t i = 0; i < remove_count; i++) {
+        if (!id_map_get(&index->map, remove_ids[i], &place))
+            continue;
+        struct view_part *part = view_find(view, place.segment);
+        if (bitmap_own(&part->dead, part->segment->capacity) < 0)
+            return ERR_MEMORY;
+    }
+    for (size_t i = first_new; remove_count && i < view->count; i++)
+        if (bitmap_own(&view->parts[i].dead, view->parts[i].segment->capacity) < 0)
+            return ERR_MEMORY;
+    return 0;
+}
+
+static void add_rows(struct vector_index *index, struct view *view, size_t first_new,
+                     const int64_t *ids, const float *vectors, size_t count)
+{
+    size_t dimension = index->options.dimension;
+    struct view_part *part = view->parts + first_new;
+
+    for (size_t i = 0; i < count; i++) {
+        if (id_map_get(&index->map, ids[i], NULL))
+            continue;
+        while (part->count == part->segment->capacity)
+            part++;
+        struct segment *segment = part->segment;
+        size_t position = part->count++;
+        float norm =
+            index_prepare_vectors(index->options.metric, dimension, vectors + i * dimension, 1,
+                                  segment->rows + position * dimension);
+        if (norm > part->largest_norm)
+            part->largest_norm = norm;
+        segment->ids[position] = ids[i];
+        id_map_set(&index->map, ids[i], (struct id_place){segment->number, (uint32_t)position});
+    }
+}
+
+static void remove_rows(struct vector_index *index, struct view *view, const int64_t *ids,
+                        size_t count)
+{
+    struct id_place place;
+    for (size_t i = 0; i < count; i++) {
+        if (!id_map_get(&index->map, ids[i], &place))
+            continue;
+        bitmap_set(view_find(view, place.segment)->dead, place.position);
+        id_map_remove(&index->map, ids[i]);
+    }
+}
+
+int index_apply(struct vector_index *index, const int64_t *add_ids, const float *vectors,
+                size_t add_count, const int64_t *remove_ids, size_t remove_count, int64_t sequence,
+                struct err *err)
+{
+    int r = check_input(index, add_ids, vectors, add_count, err);
+    if (r < 0)
+        return r;
+
+    pthread_mutex_lock(&index->writing);
+    struct view *current = view_cell_get(index->published);
+    size_t added = count_unknown(&index->map, add_ids, add_count);
+    size_t first_new = current->count - current->has_tail;
+    struct view *next = view_copy(current, added / index->options.segment_size + 1);
+    view_unref(current);
+    if (!next || reserve_rows(index, next, added) < 0 ||
+        reserve_tombstones(index, next, remove_ids, remove_count, first_new) < 0 ||
+        id_map_reserve(&index->map, added) < 0) {
+        view_unref(next);
+        r = err_memory(err, "the index");
+        goto out;
+    }
+    add_rows(index, next, first_new, add_ids, vectors, add_count);
+    remove_rows(index, next, remove_ids, remove_count);
+    next->sequence = sequence;
+    if (next->has_tail && next->parts[next->count - 1].count >= index->options.segment_size)
+        next->has_tail = false; /* full: a segment from now on */
+    index_publish(index, next);
+out:
+    pthread_mutex_unlock(&index->writing);
+    return r;
+}

@@ -1,0 +1,143 @@
+/* An index as a whole: made, measured, freed; and how vectors are kept. */
+#include "index/index.h"
+
+#include <cblas-openblas.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "index/state.h"
+
+enum {
+    LARGEST_DIMENSION = 65536,
+    DEFAULT_FLAT_LIMIT = 100000,
+    DEFAULT_SEGMENT_SIZE = 50000,
+    DEFAULT_M = 32,
+    DEFAULT_EF_CONSTRUCTION = 80,
+    DEFAULT_EF_SEARCH = 64,
+    LARGEST_M = 1024,
+    LARGEST_EF = 1 << 20,
+    LARGEST_THREADS = 1024,
+};
+
+static void default_to(size_t *option, size_t value)
+{
+    if (!*option)
+        *option = value;
+}
+
+static int resolve_options(struct index_options *options, struct err *err)
+{
+    if (options->dimension < 1 || options->dimension > LARGEST_DIMENSION)
+        return err_set(err, ERR_INVALID, "a dimension of %zu is not from 1 to %d",
+                       options->dimension, LARGEST_DIMENSION);
+    if ((unsigned)options->metric > METRIC_L2 || (unsigned)options->kind > INDEX_HNSW)
+        return err_set(err, ERR_INVALID, "no such metric or kind of index");
+    default_to(&options->flat_limit, DEFAULT_FLAT_LIMIT);
+    default_to(&options->segment_size, DEFAULT_SEGMENT_SIZE);
+    default_to(&options->M, DEFAULT_M);
+    default_to(&options->ef_construction, DEFAULT_EF_CONSTRUCTION);
+    default_to(&options->ef_search, DEFAULT_EF_SEARCH);
+    if (!options->build_threads)
+        options->build_threads = 1;
+    if (options->segment_size > INT32_MAX)
+        return err_set(err, ERR_LIMIT, "a segment holds at most %d vectors", INT32_MAX);
+    if (options->M < 2 || options->M > LARGEST_M)
+        return err_set(err, ERR_INVALID, "M = %zu is not from 2 to %d", options->M, LARGEST_M);
+    if (options->ef_construction > LARGEST_EF || options->ef_search > LARGEST_EF)
+        return err_set(err, ERR_LIMIT, "ef is at most %d", LARGEST_EF);
+    if (options->build_threads < 1 || options->build_threads > LARGEST_THREADS)
+        return err_set(err, ERR_INVALID, "%d is not from 1 to %d build threads",
+                       options->build_threads, LARGEST_THREADS);
+    return 0;
+}
+
+int index_create(struct vector_index **ret_index, const struct index_options *options,
+                 struct err *err)
+{
+    struct index_options resolved = *options;
+    int r = resolve_options(&resolved, err);
+    if (r < 0)
+        return r;
+    struct vector_index *index = calloc(1, sizeof *index);
+    struct view *view = view_new(0);
+    struct view_cell *cell = index && view ? view_cell_new(view) : NULL;
+    if (!cell) {
+        view_unref(view);
+        free(index);
+        return err_memory(err, "an index");
+    }
+    index->options = resolved;
+    index->published = cell;
+    pthread_mutex_init(&index->writing, NULL);
+    /* Batches of queries go through OpenBLAS, which would start threads of its own. */
+    openblas_set_num_threads(1);
+    *ret_index = index;
+    return 0;
+}
+
+void index_free(struct vector_index *index)
+{
+    if (!index)
+        return;
+    view_cell_free(index->published);
+    pthread_mutex_destroy(&index->writing);
+    id_map_release(&index->map);
+    free(index);
+}
+
+void index_publish(struct vector_index *index, struct view *view)
+{
+    view->map_bytes = id_map_bytes(&index->map);
+    view_cell_publish(index->published, view);
+}
+
+void index_get_stats(const struct vector_index *index, struct index_stats *ret_stats)
+{
+    struct view *view = view_cell_get(index->published);
+    struct index_stats stats = {
+        .live = view->live,
+        .tombstones = view->tombstones,
+        .segments = view->count - view->has_tail,
+        .tail = view->has_tail ? view_part_live(&view->parts[view->count - 1]) : 0,
+        .bytes = sizeof *index + view->map_bytes,
+        .sequence = view->sequence,
+    };
+    for (size_t i = 0; i < view->count; i++) {
+        stats.graph_segments += view->parts[i].segment->graph != NULL;
+        stats.bytes += segment_bytes(view->parts[i].segment) + bitmap_bytes(view->parts[i].dead);
+    }
+    stats.kind = stats.graph_segments ? "hnsw" : "flat";
+    view_unref(view);
+    *ret_stats = stats;
+}
+
+float index_prepare_vectors(enum index_metric metric, size_t dimension, const float *vectors,
+                            size_t count, float *ret_rows)
+{
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        const float *vector = vectors + i * dimension;
+        float *row = ret_rows + i * dimension;
+        double square = 0;
+        for (size_t j = 0; j < dimension; j++)
+            square += (double)vector[j] * (double)vector[j];
+        double norm = sqrt(square);
+        double scale = metric == METRIC_COSINE && norm > 0 ? 1 / norm : 1;
+        for (size_t j = 0; j < dimension; j++)
+            row[j] = (float)((double)vector[j] * scale);
+        largest = fmax(largest, norm * scale);
+    }
+    /* Rounded up, so that the rows' own rounding does not put one above it. */
+    return (float)(largest * (1 + 1e-6));
+}
+
+int index_check_finite(const float *vectors, size_t count, size_t dimension, const char *what,
+                       struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < dimension; j++)
+            if (!isfinite(vectors[i * dimension + j]))
+                return err_set(err, ERR_INVALID, "%s %zu: component %zu is not a finite number",
+                               what, i, j);
+    return 0;
+}

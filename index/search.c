@@ -1,0 +1,169 @@
+/* Search: one view, each of its parts scanned or walked, the best kept. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/faiss/hnsw.h"
+#include "index/scan.h"
+#include "index/state.h"
+
+/* A graph's step costs some 32 times what a row of a scan does, so where the queue is longer than
+ * that part of the rows, a scan is as quick, and exact. */
+enum { SCAN_BELOW = 32 };
+
+/* What one call needs, sized once. */
+struct search {
+    const struct vector_index *index;
+    struct view *view;
+    size_t count, k;           /* queries, results wanted of each */
+    float *queries;            /* (count, dimension), as the metric keeps vectors */
+    struct top *tops;          /* (count) */
+    struct top_entry *entries; /* (count, k) */
+    struct scan scan;
+    int64_t *positions; /* (ef) scratch of the graphs */
+    float *distances;   /* (ef) */
+};
+
+/* The queue length for a part: what was asked for, at least k, longer by the share of the dead. */
+static size_t part_ef(const struct view_part *part, size_t ef, size_t k)
+{
+    size_t live = view_part_live(part);
+    size_t wanted = ef > k ? ef : k;
+    if (!live || wanted >= live)
+        return part->count;
+    return (size_t)((double)wanted * (double)part->count / (double)live) + 1;
+}
+
+static bool is_walked(const struct view_part *part, const struct index_search_options *options,
+                      size_t ef)
+{
+    return part->segment->graph && !options->exact && ef < part->count / SCAN_BELOW;
+}
+
+static int search_open(struct search *search, const float *queries,
+                       const struct index_search_options *options, size_t ef, struct err *err)
+{
+    const struct index_options *o = &search->index->options;
+    size_t count = search->count, longest = 0, values, entries;
+
+    search->k = options->top_k < search->view->live ? options->top_k : search->view->live;
+    for (size_t i = 0; i < search->view->count; i++) {
+        size_t length = part_ef(&search->view->parts[i], ef, search->k);
+        if (is_walked(&search->view->parts[i], options, length) && length > longest)
+            longest = length;
+    }
+    if (__builtin_mul_overflow(count, search->k, &entries) ||
+        __builtin_mul_overflow(count, o->dimension, &values) || values > SIZE_MAX / sizeof *queries)
+        return err_set(err, ERR_LIMIT, "%zu queries for %zu results each are too many", count,
+                       search->k);
+    search->queries = malloc(values * sizeof *search->queries + 1);
+    search->tops = calloc(count, sizeof *search->tops);
+    search->entries = calloc(entries, sizeof *search->entries);
+    search->positions = calloc(longest + 1, sizeof *search->positions);
+    search->distances = calloc(longest + 1, sizeof *search->distances);
+    if (!search->queries || !search->tops || !search->entries || !search->positions ||
+        !search->distances)
+        return err_memory(err, "a search");
+    index_prepare_vectors(o->metric, o->dimension, queries, count, search->queries);
+    for (size_t q = 0; q < count; q++) {
+        search->tops[q].entries = search->entries + q * search->k;
+        search->tops[q].capacity = search->k;
+    }
+    return scan_open(&search->scan, o->metric, o->dimension, count, err);
+}
+
+static void search_close(struct search *search)
+{
+    view_unref(search->view);
+    free(search->queries);
+    free(search->tops);
+    free(search->entries);
+    free(search->positions);
+    free(search->distances);
+    scan_close(&search->scan);
+}
+
+static int walk_part(struct search *search, const struct view_part *part, size_t ef, size_t q,
+                     struct err *err)
+{
+    const struct index_options *o = &search->index->options;
+    const float *query = search->queries + q * o->dimension;
+    size_t live = view_part_live(part), wanted = search->k < live ? search->k : live, found;
+
+    int r = hnsw_search(part->segment->graph, query, ef,
+                        part->dead ? (const uint8_t *)part->dead->words : NULL,
+                        part->dead ? part->dead->capacity / 8 : 0, search->positions,
+                        search->distances, &found, err);
+    if (r < 0)
+        return r;
+    if (found < wanted) {
+        scan_part(&search->scan, part, query, 1, &search->tops[q]);
+        return 0;
+    }
+    for (size_t i = 0; i < found; i++) {
+        size_t position = (size_t)search->positions[i];
+        float score =
+            scan_score(o->metric, o->dimension, query, segment_vector(part->segment, position));
+        top_offer(&search->tops[q], score, part->segment->ids[position]);
+    }
+    return 0;
+}
+
+static int search_parts(struct search *search, const struct index_search_options *options,
+                        size_t ef, struct err *err)
+{
+    for (size_t i = 0; i < search->view->count; i++) {
+        const struct view_part *part = &search->view->parts[i];
+        size_t length = part_ef(part, ef, search->k);
+        if (!is_walked(part, options, length)) {
+            scan_part(&search->scan, part, search->queries, search->count, search->tops);
+            continue;
+        }
+        for (size_t q = 0; q < search->count; q++) {
+            int r = walk_part(search, part, length, q, err);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static void give_results(struct search *search, size_t top_k, int64_t *ret_ids, float *ret_scores,
+                         size_t *ret_counts)
+{
+    for (size_t q = 0; q < search->count; q++) {
+        struct top *top = &search->tops[q];
+        top_sort(top);
+        for (size_t i = 0; i < top->count; i++) {
+            ret_ids[q * top_k + i] = top->entries[i].id;
+            ret_scores[q * top_k + i] = top->entries[i].score;
+        }
+        ret_counts[q] = top->count;
+    }
+}
+
+int index_search(const struct vector_index *index, const float *queries, size_t count,
+                 const struct index_search_options *options, int64_t *ret_ids, float *ret_scores,
+                 size_t *ret_counts, struct err *err)
+{
+    size_t ef = options->ef_search ? options->ef_search : index->options.ef_search;
+
+    if (!options->top_k)
+        return err_set(err, ERR_INVALID, "top_k must be at least 1");
+    int r = index_check_finite(queries, count, index->options.dimension, "query", err);
+    if (r < 0)
+        return r;
+    struct search search = {.index = index, .count = count};
+    search.view = view_cell_get(index->published);
+    if (!search.view->live || !count) {
+        memset(ret_counts, 0, count * sizeof *ret_counts);
+        goto out;
+    }
+    r = search_open(&search, queries, options, ef, err);
+    if (r == 0)
+        r = search_parts(&search, options, ef, err);
+    if (r == 0)
+        give_results(&search, options->top_k, ret_ids, ret_scores, ret_counts);
+out:
+    search_close(&search);
+    return r;
+}
