@@ -27,6 +27,7 @@ struct engine;
 enum {
     ENGINE_TOP_K_MAX = 1000, /* hits in an answer */
     ENGINE_ID_MAX = 512,     /* bytes of a document's id */
+    ENGINE_DIMENSION_MAX = 65536,
 };
 #define ENGINE_DEFAULT_COLLECTION "default"
 

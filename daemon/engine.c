@@ -1,0 +1,166 @@
+/* The engine's calls: the flow of an add and of a search, and the shorter ways through the store.
+ *
+ * The steps are in engine_add.c and engine_search.c. Opening and closing is in engine_open.c.
+ */
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "daemon/engine_internal.h"
+
+/* Adds race with other changes of a collection between plan and commit, and plan again. */
+enum { ADD_ATTEMPTS = 5 };
+
+int engine_add(struct engine *engine, const char *collection,
+               const struct engine_document *documents, size_t count, bool bulk,
+               struct arena *arena, struct engine_add_result *ret_result, struct err *err)
+{
+    struct add_batch batch = {
+        .engine = engine, .given = documents, .count = count, .bulk = bulk, .arena = arena};
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+
+    r = collection_take_or_make(engine, collection, &batch.collection, err);
+    if (!r)
+        r = batch_prepare(&batch, err);
+    for (int attempt = 0; !r && attempt < ADD_ATTEMPTS; attempt++) {
+        /* which texts are new? */
+        r = batch_plan(&batch, err);
+        /* passages and vectors for those */
+        if (!r)
+            r = batch_encode(&batch, err);
+        /* all on disk in one transaction, then into the index */
+        if (!r)
+            r = batch_commit(&batch, err);
+        if (r != ERR_BUSY)
+            break;
+        r = attempt + 1 < ADD_ATTEMPTS ? 0 : r;
+    }
+    if (!r)
+        batch_report(&batch, ret_result);
+
+    collection_release(engine, batch.collection);
+    engine_leave(engine);
+    return r;
+}
+
+int engine_search(struct engine *engine, const char *collection, const struct engine_query *queries,
+                  size_t count, const struct engine_search_options *options, struct arena *arena,
+                  struct engine_results *ret_results, struct err *err)
+{
+    struct search search = {
+        .engine = engine, .queries = queries, .count = count, .options = options, .arena = arena};
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+
+    r = collection_take(engine, collection, &search.collection, err);
+    if (!r)
+        r = search_check(&search, err);
+    /* the queries' vectors */
+    if (!r)
+        r = search_encode(&search, err);
+    for (int attempt = 0; !r && attempt < 2; attempt++) {
+        /* the nearest passages, the best one of each document */
+        r = search_rank(&search, err);
+        /* the documents */
+        if (!r)
+            r = search_fetch(&search, ret_results, err);
+        if (!search.vanished)
+            break;
+        /* A document was replaced or deleted in between: once more, when the index knows too. */
+        search_wait_for_writer(&search);
+    }
+    if (!r)
+        atomic_fetch_add(&engine->queries_answered, count);
+
+    search_release(&search);
+    collection_release(engine, search.collection);
+    engine_leave(engine);
+    return r;
+}
+
+int engine_delete(struct engine *engine, const char *collection, const char *const *ids,
+                  size_t count, const char *source, size_t *ret_deleted, struct err *err)
+{
+    struct collection *found = NULL;
+    struct arena arena = {0};
+    struct store_changes changes;
+    size_t deleted;
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    r = collection_take(engine, collection, &found, err);
+    if (r)
+        goto out;
+    pthread_mutex_lock(&found->write);
+    r = store_delete(engine->store, found->stored.key, ids, count, source, &deleted, &arena,
+                     &changes, err);
+    if (!r)
+        collection_apply(engine, found, &changes);
+    pthread_mutex_unlock(&found->write);
+    if (!r) {
+        atomic_fetch_add(&engine->documents_deleted, deleted);
+        *ret_deleted = deleted;
+    }
+out:
+    arena_release(&arena);
+    collection_release(engine, found);
+    engine_leave(engine);
+    return r;
+}
+
+int engine_get(struct engine *engine, const char *collection, const char *id, struct arena *arena,
+               struct store_row *ret_row, struct err *err)
+{
+    struct collection *found = NULL;
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    r = collection_take(engine, collection, &found, err);
+    if (!r)
+        r = store_get(engine->store, found->stored.key, id, arena, ret_row, err);
+    collection_release(engine, found);
+    engine_leave(engine);
+    return r;
+}
+
+int engine_list(struct engine *engine, const char *collection, const char *after,
+                const char *source, size_t limit, struct arena *arena, struct store_row **ret_rows,
+                size_t *ret_count, struct err *err)
+{
+    struct collection *found = NULL;
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    r = collection_take(engine, collection, &found, err);
+    if (!r)
+        r = store_list(engine->store, found->stored.key, after, source, limit, arena, ret_rows,
+                       ret_count, err);
+    collection_release(engine, found);
+    engine_leave(engine);
+    return r;
+}
+
+int engine_embed(struct engine *engine, const char *model, const struct encoder_text *texts,
+                 size_t count, float *ret_vectors, struct encoder_usage *ret_usage, struct err *err)
+{
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    struct engine_model *found = models_find(&engine->models, model);
+    if (!found)
+        r = err_set(err, ERR_NOT_FOUND, "model %s is not loaded; this daemon runs %s", model,
+                    engine_model_name(engine));
+    /* Here and not in the encoder, which sees slices and would count from their start. */
+    for (size_t i = 0; i < count && !r; i++) {
+        size_t bad;
+        if (!utf8_valid(texts[i].text, texts[i].size, &bad) ||
+            (texts[i].pair && !utf8_valid(texts[i].pair, texts[i].pair_size, &bad)))
+            r = err_set(err, ERR_INVALID, "texts[%zu] is not UTF-8 at byte %zu", i, bad);
+    }
+    if (!r)
+        r = model_encode(found, texts, count, false, ret_vectors, ret_usage, err);
+    engine_leave(engine);
+    return r;
+}
