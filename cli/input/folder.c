@@ -6,6 +6,7 @@
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int append(struct folder_files *files, const char *path, bool in_folder, off_t size)
 {
