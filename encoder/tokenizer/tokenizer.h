@@ -28,21 +28,25 @@ struct token_list {
     struct token *tokens;
     size_t count, capacity;
     size_t full_count; /* tokens there would be without the limit, the special ones included */
+    struct tokenizer_scratch *scratch; /* what tokenizing needs on the way; the tokenizer's own */
 };
 void token_list_release(struct token_list *list);
 
 /* Opens the tokenizer of a model's folder: tokenizer.json, else vocab.txt with
  * tokenizer_config.json. `do_lower_case` overrides the files where it is 0 or 1; -1 leaves it to
- * them. Truncation and padding embedded in tokenizer.json are ignored, as the reference does.
+ * them. As in the reference, do_lower_case, strip_accents and tokenize_chinese_chars of
+ * tokenizer_config.json win over tokenizer.json where they are set, and truncation and padding
+ * embedded in tokenizer.json are ignored.
  * ERR_UNSUPPORTED names a component that is not built here. */
 int tokenizer_open(struct tokenizer **ret_tokenizer, const char *folder, int do_lower_case,
                    struct err *err);
 void tokenizer_close(struct tokenizer *tokenizer); /* accepts NULL */
 
 /* Tokenizes a text, or a pair where `pair` is not NULL, with the special tokens of the template,
- * into `list` (whose old contents go). At most `max_length` tokens in all (0: no limit); a pair is
- * truncated longest first. Ill-formed UTF-8 is ERR_INVALID with the byte's offset. U+0000 is text.
- * Texts of 4 GiB or more are ERR_LIMIT. */
+ * into `list` (whose old contents go). At most `max_length` tokens in all (0: no limit; less than
+ * the template's special tokens is ERR_INVALID); a pair is truncated longest first. Ill-formed
+ * UTF-8 is ERR_INVALID with the byte's offset. U+0000 is text. On failure the list holds nothing of
+ * use. Once the list has grown nothing is allocated. Texts of 4 GiB or more are ERR_LIMIT. */
 int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t size,
                      const char *pair, size_t pair_size, size_t max_length, struct token_list *list,
                      struct err *err);

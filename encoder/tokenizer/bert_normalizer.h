@@ -1,0 +1,40 @@
+/* The BertNormalizer of the reference: clean the text, put spaces around ideographs, strip accents,
+ * lower the case. Its output knows for every byte which code point of the input it came from.
+ */
+#ifndef SBERT_ENCODER_TOKENIZER_BERT_NORMALIZER_H
+#define SBERT_ENCODER_TOKENIZER_BERT_NORMALIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bert_normalizer {
+    bool clean_text, handle_chinese_chars, strip_accents, lowercase;
+};
+
+/* A combining mark that waits for the run of marks to end, so that it can be put in order. */
+struct pending_mark {
+    uint32_t code_point, source;
+    uint8_t combining_class;
+    bool added; /* not the first part of what its source decomposes to */
+};
+
+/* Normalised text. A zeroed struct is empty; its owner reuses it from text to text. */
+struct normalized {
+    char *text;       /* (size) UTF-8 */
+    uint32_t *starts; /* (size) for each byte: where in the input its code point starts */
+    size_t size, capacity;
+
+    struct pending_mark *marks, *sorted; /* (mark_capacity) used while normalising */
+    size_t mark_count, mark_capacity;
+};
+void normalized_release(struct normalized *normalized);
+
+/* Normalises text[from..to) into `normalized`, whose old contents go; `starts` count from text[0].
+ * Ill-formed UTF-8 is ERR_INVALID with its offset from text[0]. */
+int bert_normalizer_run(const struct bert_normalizer *normalizer, const char *text, size_t from,
+                        size_t to, struct normalized *normalized, struct err *err);
+
+#endif

@@ -1,0 +1,207 @@
+/* Reading a tokenizer from a model's folder: which file it comes from, what overrides what, and
+ * the pieces of work that both kinds of file need. Runs once, before the tokenizer is shared.
+ */
+#include "encoder/tokenizer/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { FILE_LIMIT = 64 << 20 };
+
+int tokenizer_flag(const json_t *object, const char *key, bool fallback, bool *ret_flag,
+                   struct err *err)
+{
+    const json_t *value = json_object_get(object, key);
+    if (value && !json_is_null(value) && !json_is_boolean(value))
+        return err_set(err, ERR_CORRUPT, "\"%s\" must be true or false", key);
+    *ret_flag = json_is_boolean(value) ? json_is_true(value) : fallback;
+    return 0;
+}
+
+int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const char *prefix,
+                        size_t max_chars, struct err *err)
+{
+    struct wordpiece *model = &tokenizer->model;
+    const struct piece *piece = vocabulary_find(&model->vocabulary, unknown, strlen(unknown));
+
+    if (!piece)
+        return err_set(err, ERR_CORRUPT, "the vocabulary lacks the unknown token '%.40s'", unknown);
+    model->prefix_size = strlen(prefix);
+    model->prefix = arena_copy(&tokenizer->arena, prefix, model->prefix_size);
+    if (!model->prefix)
+        return err_memory(err, "the tokenizer");
+    model->prefix_hash = VOCABULARY_HASH_START;
+    for (size_t i = 0; i < model->prefix_size; i++)
+        model->prefix_hash = vocabulary_hash(model->prefix_hash, prefix[i]);
+    model->unknown_id = piece->id;
+    model->max_chars = max_chars;
+    return 0;
+}
+
+int tokenizer_set_bert_templates(struct tokenizer *tokenizer, int64_t cls, int64_t sep,
+                                 struct err *err)
+{
+    struct template *single = &tokenizer->single, *pair = &tokenizer->pair;
+    const struct template_part parts[] = {
+        {cls, 0}, {TEMPLATE_FIRST, 0}, {sep, 0}, {TEMPLATE_SECOND, 1}, {sep, 1}};
+    int r = 0;
+
+    for (size_t i = 0; i < 5 && r == 0; i++)
+        r = template_add(pair, parts[i].what, parts[i].type_id, err);
+    for (size_t i = 0; i < 3 && r == 0; i++)
+        r = template_add(single, parts[i].what, parts[i].type_id, err);
+    return r;
+}
+
+int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_entry *entry,
+                        struct err *err)
+{
+    const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    const struct piece *known = vocabulary_find(vocabulary, entry->text, entry->size);
+    struct added_token token = {.size = entry->size,
+                                .single_word = entry->single_word,
+                                .lstrip = entry->lstrip,
+                                .rstrip = entry->rstrip};
+    int r = 0;
+
+    if (entry->size == 0)
+        return 0; /* as the reference: it can match nowhere */
+    if (entry->id < 0 || entry->id >= VOCABULARY_ID_LIMIT)
+        return err_set(err, ERR_LIMIT, "the added token '%.40s' has an id outside 0 to %d",
+                       entry->text, VOCABULARY_ID_LIMIT - 1);
+    if (known && known->id != (uint32_t)entry->id)
+        return err_set(err, ERR_CORRUPT,
+                       "the added token '%.40s' has the id %lld, but %u in the vocabulary",
+                       entry->text, (long long)entry->id, known->id);
+    token.id = (uint32_t)entry->id;
+    token.text = arena_copy(&tokenizer->arena, entry->text, entry->size);
+    if (!token.text)
+        return err_memory(err, "the added tokens");
+    if (!known)
+        r = added_tokens_add(&tokenizer->extra, &tokenizer->arena, token, err);
+    if (r == 0 && !entry->normalized)
+        return added_tokens_add(&tokenizer->raw, &tokenizer->arena, token, err);
+    if (r < 0)
+        return r;
+
+    struct normalized content = {0};
+    r = bert_normalizer_run(&tokenizer->normalizer, token.text, 0, token.size, &content, err);
+    if (r == 0 && content.size > 0) {
+        token.size = content.size;
+        token.text = arena_copy(&tokenizer->arena, content.text, content.size);
+        r = token.text ? added_tokens_add(&tokenizer->normalized, &tokenizer->arena, token, err)
+                       : err_memory(err, "the added tokens");
+    }
+    normalized_release(&content);
+    return r;
+}
+
+int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *description, int64_t id,
+                            struct err *err)
+{
+    const json_t *text = json_object_get(description, "content");
+    struct added_token_entry entry = {.id = id};
+    bool special;
+    int r;
+
+    if (!json_is_string(text))
+        return err_set(err, ERR_CORRUPT, "the added token with the id %lld has no content",
+                       (long long)id);
+    entry.text = json_string_value(text);
+    entry.size = json_string_length(text);
+    if ((r = tokenizer_flag(description, "special", false, &special, err)) < 0 ||
+        (r = tokenizer_flag(description, "single_word", false, &entry.single_word, err)) < 0 ||
+        (r = tokenizer_flag(description, "lstrip", false, &entry.lstrip, err)) < 0 ||
+        (r = tokenizer_flag(description, "rstrip", false, &entry.rstrip, err)) < 0 ||
+        (r = tokenizer_flag(description, "normalized", !special, &entry.normalized, err)) < 0)
+        return r;
+    return tokenizer_add_token(tokenizer, &entry, err);
+}
+
+/* Where tokenizer_config.json says something about the normaliser, it wins. */
+static int override_normalizer(struct bert_normalizer *normalizer, const json_t *config,
+                               int do_lower_case, struct err *err)
+{
+    bool followed = normalizer->strip_accents == normalizer->lowercase;
+    int r =
+        tokenizer_flag(config, "do_lower_case", normalizer->lowercase, &normalizer->lowercase, err);
+
+    if (r == 0)
+        r = tokenizer_flag(config, "tokenize_chinese_chars", normalizer->handle_chinese_chars,
+                           &normalizer->handle_chinese_chars, err);
+    if (do_lower_case >= 0)
+        normalizer->lowercase = do_lower_case != 0;
+    if (r == 0)
+        r = tokenizer_flag(config, "strip_accents",
+                           followed ? normalizer->lowercase : normalizer->strip_accents,
+                           &normalizer->strip_accents, err);
+    return r;
+}
+
+/* One more than the largest id that any part can give. */
+static size_t count_ids(const struct tokenizer *tokenizer)
+{
+    size_t size = tokenizer->model.vocabulary.id_count;
+    for (size_t i = 0; i < tokenizer->extra.count; i++)
+        if (tokenizer->extra.tokens[i].id >= size)
+            size = (size_t)tokenizer->extra.tokens[i].id + 1;
+    for (size_t i = 0; i < tokenizer->single.count + tokenizer->pair.count; i++) {
+        const struct template_part *part =
+            i < tokenizer->single.count ? &tokenizer->single.parts[i]
+                                        : &tokenizer->pair.parts[i - tokenizer->single.count];
+        if (part->what >= (int64_t)size)
+            size = (size_t)part->what + 1;
+    }
+    return size;
+}
+
+int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower_case,
+                   struct err *err)
+{
+    char *json_path = file_join(folder, "tokenizer.json");
+    char *vocab_path = file_join(folder, "vocab.txt");
+    char *config_path = file_join(folder, "tokenizer_config.json");
+    json_t *json = NULL, *config = NULL;
+    const char *path = NULL;
+    int r = 0;
+
+    if (!json_path || !vocab_path || !config_path) {
+        r = err_memory(err, "opening a tokenizer");
+        goto out;
+    }
+    if (file_exists(config_path))
+        r = json_read_object(&config, config_path, FILE_LIMIT, err);
+    if (r < 0)
+        goto out;
+    path = file_exists(json_path) ? json_path : vocab_path;
+    if (path == json_path)
+        r = json_read_object(&json, json_path, FILE_LIMIT, err);
+    else if (!file_exists(vocab_path))
+        r = err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt", folder);
+    if (r < 0)
+        goto out;
+    tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
+    if (json)
+        r = tokenizer_load_normalizer(&tokenizer->normalizer, json, err);
+    if (r == 0)
+        r = override_normalizer(&tokenizer->normalizer, config, do_lower_case, err);
+    if (r == 0)
+        r = json ? tokenizer_load_json(tokenizer, json, err)
+                 : tokenizer_load_vocab(tokenizer, vocab_path, config, err);
+    if (r < 0) {
+        err_prefix(err, "%s", path);
+        goto out;
+    }
+    added_tokens_seal(&tokenizer->raw);
+    added_tokens_seal(&tokenizer->normalized);
+    tokenizer->vocabulary_size = count_ids(tokenizer);
+out:
+    json_decref(json);
+    json_decref(config);
+    free(json_path);
+    free(vocab_path);
+    free(config_path);
+    return r;
+}

@@ -1,0 +1,116 @@
+/* vocab.txt, one piece a line and the id its number, with tokenizer_config.json beside it: how BERT
+ * models came before tokenizer.json. Runs once, before the tokenizer is shared.
+ */
+#include "encoder/tokenizer/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/utf8.h"
+
+enum { FILE_LIMIT = 64 << 20, MAX_CHARS = 100 };
+
+static int load_lines(struct tokenizer *tokenizer, const char *data, size_t size, struct err *err)
+{
+    struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    size_t lines = 0;
+    int r;
+
+    for (size_t i = 0; i < size; i++)
+        lines += data[i] == '\n' || i + 1 == size;
+    if ((r = vocabulary_open(vocabulary, &tokenizer->arena, lines, lines, err)) < 0)
+        return r;
+    for (size_t line = 0, at = 0; line < lines; line++) {
+        const char *end = memchr(data + at, '\n', size - at);
+        size_t length = end ? (size_t)(end - data) - at : size - at;
+        size_t next = at + length + 1;
+        if (length > 0 && data[at + length - 1] == '\r')
+            length--;
+        if (!utf8_valid(data + at, length, NULL))
+            return err_set(err, ERR_CORRUPT, "line %zu is not valid UTF-8", line + 1);
+        r = vocabulary_add(vocabulary, &tokenizer->arena, data + at, length, (uint32_t)line, err);
+        if (r < 0)
+            return r;
+        at = next;
+    }
+    return 0;
+}
+
+/* The name of a special token: a string, or an object with "content". */
+static const char *special_name(const json_t *config, const char *key, const char *fallback)
+{
+    const json_t *value = json_object_get(config, key);
+    const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
+    return json_is_string(content) ? json_string_value(content) : fallback;
+}
+
+/* Tokens of "added_tokens_decoder": {"100": {"content": "[UNK]", "lstrip": false ...} ...}. */
+static int load_decoder(struct tokenizer *tokenizer, json_t *decoder, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    int r;
+
+    json_object_foreach(decoder, key, item)
+    {
+        char *end;
+        long id = strtol(key, &end, 10);
+        if (*end || end == key)
+            return err_set(err, ERR_CORRUPT, "added_tokens_decoder: '%.40s' is no id", key);
+        if ((r = tokenizer_add_described(tokenizer, item, id, err)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* The five tokens of BERT; [PAD] and [MASK] may be missing. */
+static int load_specials(struct tokenizer *tokenizer, const json_t *config, struct err *err)
+{
+    static const struct {
+        const char *key, *fallback;
+        bool needed;
+    } specials[] = {{"cls_token", "[CLS]", true},
+                    {"sep_token", "[SEP]", true},
+                    {"unk_token", "[UNK]", true},
+                    {"pad_token", "[PAD]", false},
+                    {"mask_token", "[MASK]", false}};
+    uint32_t ids[5] = {0};
+    json_t *decoder = json_object_get(config, "added_tokens_decoder");
+    int r = 0;
+
+    for (size_t i = 0; i < 5; i++) {
+        const char *name = special_name(config, specials[i].key, specials[i].fallback);
+        const struct piece *piece =
+            vocabulary_find(&tokenizer->model.vocabulary, name, strlen(name));
+        if (!piece && specials[i].needed)
+            return err_set(err, ERR_CORRUPT, "the vocabulary lacks the %s '%.40s'", specials[i].key,
+                           name);
+        if (!piece)
+            continue;
+        ids[i] = piece->id;
+        struct added_token_entry entry = {.text = name, .size = strlen(name), .id = piece->id};
+        if (!decoder && (r = tokenizer_add_token(tokenizer, &entry, err)) < 0)
+            return r;
+    }
+    if (json_is_object(decoder) && (r = load_decoder(tokenizer, decoder, err)) < 0)
+        return r;
+    return tokenizer_set_bert_templates(tokenizer, ids[0], ids[1], err);
+}
+
+int tokenizer_load_vocab(struct tokenizer *tokenizer, const char *path, const json_t *config,
+                         struct err *err)
+{
+    char *data;
+    size_t size;
+    int r = file_read(&data, &size, path, FILE_LIMIT, err);
+
+    if (r < 0)
+        return r;
+    r = load_lines(tokenizer, data, size, err);
+    free(data);
+    if (r == 0)
+        r = tokenizer_set_model(tokenizer, special_name(config, "unk_token", "[UNK]"), "##",
+                                MAX_CHARS, err);
+    return r < 0 ? r : load_specials(tokenizer, config, err);
+}
