@@ -1,0 +1,186 @@
+/* The three renderings of an answer. It appends to a buffer and writes nowhere. */
+#include "cli/query/render.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/query/hit.h"
+#include "cli/terminal.h"
+
+enum { LEAST_TEXT_COLUMNS = 16 };
+
+#define BOLD "\x1b[1m"
+#define GREEN "\x1b[32m"
+#define CYAN "\x1b[36m"
+#define DIM "\x1b[2m"
+#define PLAIN "\x1b[0m"
+
+/* A hit with the column that says where it is. */
+struct row {
+    struct hit hit;
+    struct buf place;
+};
+
+static const char *paint(const struct render *render, const char *code)
+{
+    return render->colour ? code : "";
+}
+
+static int make_row(const struct render *render, const json_t *result, struct row *row,
+                    struct err *err)
+{
+    int r = hit_parse(&row->hit, result, err);
+    if (r < 0)
+        return r;
+    struct buf location = {0};
+    const char *place = row->hit.id;
+    r = hit_location(&row->hit, render->folder, &location);
+    if (location.size > 0)
+        place = location.data;
+    if (r == 0 && render->form == RENDER_TABLE)
+        r = hit_flat_text(&row->place, place, strlen(place));
+    else if (r == 0 && location.size > 0)
+        r = buf_append(&row->place, location.data, location.size);
+    buf_release(&location);
+    return r < 0 ? err_memory(err, "the results") : 0;
+}
+
+/* The columns of the table that depend on what is in it. */
+struct layout {
+    int rank, score, place, text;
+};
+
+static struct layout lay_out(const struct render *render, const struct row *rows, size_t count)
+{
+    struct layout layout = {.rank = snprintf(NULL, 0, "%zu", count)};
+    for (size_t i = 0; i < count; i++) {
+        int score = snprintf(NULL, 0, "%.4f", rows[i].hit.score);
+        int place = terminal_columns(rows[i].place.data, rows[i].place.size);
+        layout.score = score > layout.score ? score : layout.score;
+        layout.place = place > layout.place ? place : layout.place;
+    }
+    if (layout.place > render->width / 3)
+        layout.place = render->width / 3;
+    layout.text = render->width - layout.rank - layout.score - layout.place - 6;
+    if (layout.text < LEAST_TEXT_COLUMNS)
+        layout.text = LEAST_TEXT_COLUMNS;
+    return layout;
+}
+
+static int append_table_row(const struct render *render, const struct layout *layout, size_t rank,
+                            const struct row *row, struct buf *out)
+{
+    struct buf text = {0};
+    bool from_file = row->hit.path != NULL;
+    int r = hit_flat_text(&text, row->hit.text, row->hit.text_size);
+    if (r == 0)
+        r = buf_printf(out, "%*zu  %s%*.4f%s  %s", layout->rank, rank, paint(render, GREEN),
+                       layout->score, row->hit.score, paint(render, PLAIN), paint(render, CYAN));
+    if (r == 0)
+        r = hit_fit(out, row->place.data, row->place.size, layout->place, from_file, true);
+    if (r == 0)
+        r = buf_printf(out, "%s  ", paint(render, PLAIN));
+    if (r == 0 && text.size > 0)
+        r = hit_fit(out, text.data, text.size, layout->text, false, false);
+    if (r == 0)
+        r = buf_append_byte(out, '\n');
+    buf_release(&text);
+    return r;
+}
+
+static int append_table(const struct render *render, const char *query, size_t query_size,
+                        const json_t *answer, const struct row *rows, size_t count, struct buf *out)
+{
+    struct layout layout = lay_out(render, rows, count);
+    double took_ms = json_number_value(json_object_get(answer, "took_ms"));
+    int r = 0;
+    if (render->numbered) {
+        r = buf_append_string(out, paint(render, BOLD));
+        if (r == 0)
+            r = hit_flat_text(out, query, query_size);
+        if (r == 0)
+            r = buf_printf(out, "%s\n", paint(render, PLAIN));
+    }
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = append_table_row(render, &layout, i + 1, &rows[i], out);
+    if (r == 0)
+        r = buf_printf(out, "%s%s%.1f ms%s\n", paint(render, DIM), count ? "" : "nothing found, ",
+                       took_ms, paint(render, PLAIN));
+    return r;
+}
+
+static int append_tabs(const struct render *render, uint64_t number, const struct row *rows,
+                       size_t count, struct buf *out)
+{
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        const struct hit *hit = &rows[i].hit;
+        if (render->numbered)
+            r = buf_printf(out, "%" PRIu64 "\t", number);
+        if (r == 0)
+            r = buf_printf(out, "%zu\t%.4f\t", i + 1, hit->score);
+        if (r == 0)
+            r = hit_escaped_text(out, hit->id, strlen(hit->id));
+        if (r == 0)
+            r = buf_printf(out, "\t%s\t", rows[i].place.data ? rows[i].place.data : "");
+        if (r == 0)
+            r = hit_escaped_text(out, hit->text, hit->text_size);
+        if (r == 0)
+            r = buf_append_byte(out, '\n');
+    }
+    return r;
+}
+
+static int append_piece(const char *piece, size_t size, void *out)
+{
+    return buf_append(out, piece, size);
+}
+
+static int append_json(const char *query, size_t query_size, const json_t *answer, struct buf *out)
+{
+    json_t *object = json_pack("{s:o, s:O, s:O?}", "query", json_stringn(query, query_size),
+                               "results", json_object_get(answer, "results"), "took_ms",
+                               json_object_get(answer, "took_ms"));
+    /* Scores are single precision: more digits would show what isn't there. */
+    int r = object ? json_dump_callback(object, append_piece, out,
+                                        JSON_COMPACT | JSON_REAL_PRECISION(9))
+                   : ERR_MEMORY;
+    json_decref(object);
+    if (r < 0)
+        return ERR_MEMORY;
+    return buf_append_byte(out, '\n');
+}
+
+int render_answer(const struct render *render, const char *query, size_t query_size,
+                  uint64_t number, const json_t *answer, struct buf *out, size_t *ret_count,
+                  struct err *err)
+{
+    const json_t *results = json_object_get(answer, "results");
+    if (!json_is_array(results))
+        return err_set(err, ERR_CORRUPT, "the daemon's answer has no results");
+    size_t count = json_array_size(results);
+    struct row *rows = calloc(count + 1, sizeof *rows);
+    int r = rows ? 0 : err_memory(err, "the results");
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = make_row(render, json_array_get(results, i), &rows[i], err);
+    if (r < 0)
+        goto out;
+
+    if (render->form == RENDER_JSON)
+        r = append_json(query, query_size, answer, out);
+    else if (render->form == RENDER_TABS)
+        r = append_tabs(render, number, rows, count, out);
+    else
+        r = append_table(render, query, query_size, answer, rows, count, out);
+    if (r < 0)
+        err_memory(err, "the results");
+    else
+        *ret_count = count;
+out:
+    for (size_t i = 0; rows && i < count; i++)
+        buf_release(&rows[i].place);
+    free(rows);
+    return r;
+}
