@@ -60,7 +60,8 @@ int store_collection_find(struct store *store, const char *name,
 int store_collection_list(struct store *store, struct arena *arena,
                           struct store_collection **ret_collections, size_t *ret_count,
                           struct err *err);
-/* Deletes it with all that is in it; the file gives the space back. */
+/* Deletes it with all that is in it; the file gives the space back. The name is free at once; rows
+ * that a full disk or a crash leaves behind go when the store is next opened. */
 int store_collection_drop(struct store *store, int64_t collection, struct err *err);
 
 /* --- adding --- */
@@ -77,9 +78,11 @@ struct store_passage {
     const float *vector; /* (dimension) */
 };
 
+enum { STORE_ID_MAX = 512 };
+
 /* A document to put. Texts are UTF-8, not necessarily NUL-terminated. */
 struct store_document {
-    const char *id; /* NUL-terminated, 1 to 512 bytes */
+    const char *id; /* NUL-terminated, 1 to STORE_ID_MAX bytes */
     const char *text;
     size_t text_size;
     uint8_t text_hash[DIGEST_SIZE]; /* SHA-256 of the text, and of the vector where the client
@@ -100,8 +103,8 @@ enum store_state {
 /* What putting a document would do. */
 struct store_plan {
     enum store_state state;
-    bool needs_vectors; /* false where the text is known, under this id or another: its passages
-                           with their vectors are reused */
+    bool needs_vectors; /* false where the text is known, under this id or another, in the store or
+                           earlier in the batch: its passages with their vectors are reused */
 };
 
 /* Looks `count` documents up; nothing is written. Of `documents` only id, text_hash, metadata. */
@@ -118,16 +121,19 @@ struct store_changes {
     size_t removed_count;
 };
 
-/* Puts `count` documents in one transaction, all or nothing; two with one id: the later one wins.
- * ERR_BUSY where a document came without passages and its text is no longer known (the store
- * changed since the plan): plan again. `ret_states` (count) says what each did. */
+/* Puts `count` documents in one transaction, all or nothing; two with one id: the later one wins,
+ * and the earlier is STORE_UNCHANGED with its source noted. Passages are not looked at where the
+ * text is the stored one. ERR_BUSY where a document came without passages and its text is no longer
+ * known (the store changed since the plan): plan again. ERR_INVALID names a document with a bad id,
+ * a passage outside its text or a vector that is not finite. `ret_states` (count) says what each
+ * did. A source without a path is a claim that only a delete without source ends. */
 int store_put(struct store *store, int64_t collection, const struct store_document *documents,
               size_t count, enum store_state *ret_states, struct arena *arena,
               struct store_changes *ret_changes, struct err *err);
 
-/* Deletes documents by id in one transaction. With `source`, only that file's claim on each is
- * dropped, and the document goes when it was the last. `ret_deleted` counts documents that went;
- * ids that are not there are not an error. */
+/* Deletes documents by id in one transaction, also on a full disk. With `source`, only that file's
+ * claim on each is dropped, and the document goes when it was the last. `ret_deleted` counts
+ * documents that went; ids that are not there are not an error. */
 int store_delete(struct store *store, int64_t collection, const char *const *ids, size_t count,
                  const char *source, size_t *ret_deleted, struct arena *arena,
                  struct store_changes *ret_changes, struct err *err);
@@ -140,7 +146,7 @@ struct store_row {
     char *text;
     size_t text_size;
     char *metadata;             /* JSON text, or NULL */
-    struct store_source source; /* the first of its sources */
+    struct store_source source; /* the first file that was noted; in a list by source, that one */
     int64_t created_at, updated_at;
     size_t passages;
 };
@@ -175,7 +181,11 @@ int store_passage_documents(struct store *store, const int64_t *passages, size_t
 
 /* Gives the changes after `sequence` in order, in batches of at most `batch` passages, to `apply`,
  * whose non-zero result ends the replay and is returned. The batch's memory is the callee's to read
- * until it returns. */
+ * until it returns. A batch's sequence is the newest that it completes, and the last batch's is the
+ * collection's; where there is nothing after `sequence`, nothing is given. All of it is one
+ * snapshot of the store. From 0, removals are left out: what they remove is not given either.
+ * ERR_CONFLICT where it cannot be told what came after `sequence` (it is under the floor, or newer
+ * than the store): begin with 0. ERR_CORRUPT where a vector is not of `dimension`. */
 int store_replay(struct store *store, int64_t collection, size_t dimension, int64_t sequence,
                  size_t batch,
                  int (*apply)(void *argument, const struct store_changes *changes, struct err *err),

@@ -1,0 +1,167 @@
+/* Deleting documents, or one source's claim on them. */
+#include <string.h>
+
+#include "storage/internal.h"
+
+struct deletion {
+    struct connection *connection;
+    struct collection_state collection;
+    bool by_source;
+    int64_t source;     /* its key, where by_source; 0: nothing was ever claimed by it */
+    int64_t sequence;   /* of this transaction's changes */
+    struct buf removed; /* passage ids (int64_t) */
+    size_t deleted;     /* documents */
+};
+
+static int find_source(struct deletion *deletion, const char *path, struct err *err)
+{
+    struct query query;
+    bool found = false;
+    query_begin(&query, deletion->connection,
+                "SELECT key FROM sources WHERE collection = ? AND path = ?");
+    query_int(&query, deletion->collection.key);
+    query_string(&query, path);
+    return query_number(&query, &found, &deletion->source, err);
+}
+
+static int find_document(struct deletion *deletion, const char *id, int64_t *ret_key,
+                         struct err *err)
+{
+    struct query query;
+    bool found = false;
+    int64_t key = 0;
+    query_begin(&query, deletion->connection,
+                "SELECT key FROM documents WHERE collection = ? AND id = ?");
+    query_int(&query, deletion->collection.key);
+    query_string(&query, id);
+    int r = query_number(&query, &found, &key, err);
+    if (r == 0)
+        *ret_key = key;
+    return r;
+}
+
+/* Ends the source's claim; *ret_last tells that it had one and no other is left. */
+static int drop_claim(struct deletion *deletion, const char *id, int64_t document, bool *ret_last,
+                      struct err *err)
+{
+    struct query query;
+    bool found = false;
+    int64_t others = 0;
+    query_begin(&query, deletion->connection, "DELETE FROM claims WHERE source = ? AND id = ?");
+    query_int(&query, deletion->source);
+    query_string(&query, id);
+    int r = query_run(&query, err);
+    *ret_last = false;
+    if (r < 0 || sqlite3_changes(deletion->connection->db) == 0)
+        return r;
+    query_begin(&query, deletion->connection, "SELECT count(*) FROM claims WHERE document = ?");
+    query_int(&query, document);
+    r = query_number(&query, &found, &others, err);
+    *ret_last = r == 0 && others == 0;
+    return r;
+}
+
+static int delete_one(struct deletion *deletion, const char *id, struct err *err)
+{
+    int64_t key = 0;
+    bool goes = true;
+    int r = find_document(deletion, id, &key, err);
+    if (r < 0 || !key)
+        return r;
+    if (deletion->by_source) {
+        r = drop_claim(deletion, id, key, &goes, err);
+        if (r < 0 || !goes)
+            return r;
+    }
+    r = document_remove_passages(deletion->connection, deletion->collection.key, key,
+                                 deletion->sequence, &deletion->removed, err);
+    if (r < 0)
+        return r;
+    struct query query; /* its claims go with it, by cascade */
+    query_begin(&query, deletion->connection, "DELETE FROM documents WHERE key = ?");
+    query_int(&query, key);
+    r = query_run(&query, err);
+    if (r == 0)
+        deletion->deleted++;
+    return r;
+}
+
+/* A source that claims nothing any more is forgotten. */
+static int drop_source(struct deletion *deletion, struct err *err)
+{
+    struct query query;
+    query_begin(&query, deletion->connection,
+                "DELETE FROM sources WHERE key = ?1 "
+                "AND NOT EXISTS (SELECT 1 FROM claims WHERE source = ?1)");
+    query_int(&query, deletion->source);
+    return query_run(&query, err);
+}
+
+static int delete_all(struct deletion *deletion, const char *const *ids, size_t count,
+                      const char *source, struct err *err)
+{
+    int r = source ? find_source(deletion, source, err) : 0;
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = delete_one(deletion, ids[i], err);
+    if (r == 0 && deletion->source)
+        r = drop_source(deletion, err);
+    if (r < 0 || deletion->deleted == 0)
+        return r;
+    size_t removed = deletion->removed.size / sizeof(int64_t);
+    if (removed)
+        deletion->collection.sequence = deletion->sequence;
+    deletion->collection.documents -= (int64_t)deletion->deleted;
+    deletion->collection.passages -= (int64_t)removed;
+    return collection_write(deletion->connection, &deletion->collection, err);
+}
+
+static int finish(const struct deletion *deletion, struct arena *arena,
+                  struct store_changes *ret_changes, struct err *err)
+{
+    struct store_changes changes = {.sequence = deletion->collection.sequence};
+    changes.removed_count = deletion->removed.size / sizeof *changes.removed;
+    changes.removed = arena_alloc(arena, changes.removed_count, sizeof *changes.removed);
+    if (!changes.removed)
+        return err_memory(err, "a delete");
+    if (changes.removed_count)
+        memcpy(changes.removed, deletion->removed.data, deletion->removed.size);
+    *ret_changes = changes;
+    return 0;
+}
+
+static int run(struct store *store, int64_t collection, const char *const *ids, size_t count,
+               const char *source, size_t *ret_deleted, struct arena *arena,
+               struct store_changes *ret_changes, struct err *err)
+{
+    struct deletion deletion = {.by_source = source != NULL};
+    struct store_changes changes = {0};
+    int r = store_write_begin(store, &deletion.connection, err);
+    if (r < 0)
+        return r;
+    r = collection_read(deletion.connection, collection, &deletion.collection, err);
+    deletion.sequence = deletion.collection.sequence + 1;
+    if (r == 0)
+        r = delete_all(&deletion, ids, count, source, err);
+    if (r == 0)
+        r = finish(&deletion, arena, &changes, err);
+    r = store_write_end(store, r, err);
+    if (r == 0) {
+        *ret_deleted = deletion.deleted;
+        *ret_changes = changes;
+    }
+    buf_release(&deletion.removed);
+    return r;
+}
+
+int store_delete(struct store *store, int64_t collection, const char *const *ids, size_t count,
+                 const char *source, size_t *ret_deleted, struct arena *arena,
+                 struct store_changes *ret_changes, struct err *err)
+{
+    int r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
+    bool full = r == ERR_NO_SPACE && space_release_reserve(store);
+    if (full)
+        r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
+    if (r == 0)
+        space_give_back(store, full);
+    return r;
+}

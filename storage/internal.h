@@ -1,0 +1,94 @@
+/* What the files of this room share: the open store, its transactions, and the rows that more than
+ * one of them reads or removes. */
+#ifndef SBERT_STORAGE_INTERNAL_H
+#define SBERT_STORAGE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "storage/connection.h"
+#include "storage/store.h"
+
+enum { STORE_READERS = 8 };
+
+struct store {
+    char *path, *log_path, *lock_path, *reserve_path;
+    int lock; /* descriptor, -1: not held */
+
+    pthread_mutex_t write_mutex; /* holder: owns `writer` and `reserved` */
+    struct connection writer;
+    bool reserved; /* the reserve file is in place (space.c) */
+
+    pthread_mutex_t read_mutex; /* guards idle and idle_count */
+    pthread_cond_t read_idle;
+    struct connection readers[STORE_READERS]; /* db is NULL until first needed */
+    struct connection *idle[STORE_READERS];   /* a stack: the warmest is taken first */
+    size_t idle_count;
+};
+
+/* A read transaction: one snapshot of the store on a connection of the pool, waited for where all
+ * are in use. After success store_read_end must follow. */
+int store_read_begin(struct store *store, struct connection **ret_connection, struct err *err);
+void store_read_end(struct store *store, struct connection *connection);
+
+/* A write transaction on the connection that writes. After success store_write_end must follow; it
+ * commits where `r` is 0, else rolls back, and returns `r` or why the commit failed. */
+int store_write_begin(struct store *store, struct connection **ret_connection, struct err *err);
+int store_write_end(struct store *store, int r, struct err *err);
+
+/* --- space.c --- */
+
+/* Sets the reserve aside where it is missing; ERR_NO_SPACE where the disk has no room for it. The
+ * caller holds write_mutex. */
+int space_reserve(struct store *store, struct err *err);
+/* Gives the reserve to the file system, so that a delete can be written on a full disk; false where
+ * there was none. Takes write_mutex. */
+bool space_release_reserve(struct store *store);
+/* After deletes: hands free pages back to the file system (all of them, or only once they are a
+ * good part of the file), empties the log and sets the reserve aside again. What fails is left for
+ * the next time. Takes write_mutex step by step. */
+void space_give_back(struct store *store, bool all);
+
+/* --- collections.c --- */
+
+/* What a writer needs of its collection, and updates. */
+struct collection_state {
+    int64_t key;
+    int64_t sequence; /* of the last committed change */
+    size_t dimension;
+    int64_t documents, passages;
+};
+
+/* ERR_NOT_FOUND where it is not there or was dropped. */
+int collection_read(struct connection *connection, int64_t key, struct collection_state *ret_state,
+                    struct err *err);
+int collection_write(struct connection *connection, const struct collection_state *state,
+                     struct err *err);
+/* Removes what is left of dropped collections, in bounded steps. */
+int collection_purge(struct store *store, struct err *err);
+
+/* --- documents.c --- */
+
+/* The document of that id, and how `document` (id, text_hash and metadata) differs from it. Where
+ * it is STORE_NEW, *ret_key is 0. */
+int document_compare(struct connection *connection, int64_t collection,
+                     const struct store_document *document, int64_t *ret_key,
+                     enum store_state *ret_state, struct err *err);
+/* Some document with that text (and vector); *ret_key is 0 where there is none. */
+int document_find_text(struct connection *connection, int64_t collection,
+                       const uint8_t text_hash[DIGEST_SIZE], int64_t *ret_key, struct err *err);
+/* Removes a document's passages with their vectors, notes the removals under `sequence` and appends
+ * the passage ids (int64_t) to `removed`. */
+int document_remove_passages(struct connection *connection, int64_t collection, int64_t document,
+                             int64_t sequence, struct buf *removed, struct err *err);
+
+/* Indices of `documents` in the order of id or text_hash, equal ones in the order they came. */
+void documents_sort_by_id(const struct store_document *documents, size_t count, size_t *ret_order);
+void documents_sort_by_text(const struct store_document *documents, size_t count,
+                            size_t *ret_order);
+
+#endif

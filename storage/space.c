@@ -1,0 +1,93 @@
+/* Disk space: a reserve that lets deletes through on a full disk, and free pages given back.
+ *
+ * A delete has to write too: the log grows by each page it touches. So some megabytes are set aside
+ * in a file of their own, puts are refused while they cannot be, and a delete that finds the disk
+ * full gives them up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "storage/internal.h"
+
+enum {
+    RESERVE_BYTES = 8 << 20,
+    FREE_PAGES_KEPT = 512, /* smaller free lists are left for the next puts */
+    FREE_PART_KEPT = 4,    /* and so are those under a quarter of the file */
+};
+
+int space_reserve(struct store *store, struct err *err)
+{
+    if (store->reserved)
+        return 0;
+    int descriptor = open(store->reserve_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        return err_set_errno(err, errno, "cannot open %s", store->reserve_path);
+    int reason = posix_fallocate(descriptor, 0, RESERVE_BYTES);
+    if (reason) /* what it got so far would be missed elsewhere */
+        (void)!ftruncate(descriptor, 0);
+    close(descriptor);
+    if (reason)
+        return err_set_errno(err, reason,
+                             "cannot set %d MiB aside in %s, which deletes need on a full disk",
+                             RESERVE_BYTES >> 20, store->reserve_path);
+    store->reserved = true;
+    return 0;
+}
+
+bool space_release_reserve(struct store *store)
+{
+    pthread_mutex_lock(&store->write_mutex);
+    bool released = store->reserved && truncate(store->reserve_path, 0) == 0;
+    if (released) {
+        store->reserved = false;
+        /* What the log holds already need not stand in the way of what is to be written. */
+        (void)connection_execute(&store->writer, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+    }
+    pthread_mutex_unlock(&store->write_mutex);
+    return released;
+}
+
+/* Whether so many free pages are worth moving others for. */
+static bool worth_giving(int64_t free_pages, int64_t pages, bool all)
+{
+    if (all)
+        return free_pages > 0;
+    return free_pages > FREE_PAGES_KEPT && free_pages > pages / FREE_PART_KEPT;
+}
+
+/* One step; *ret_more tells whether another is due. The caller holds write_mutex. */
+static int give_step(struct store *store, bool all, bool *ret_more)
+{
+    int64_t before = 0, after = 0, pages = 0;
+    int r = connection_number(&store->writer, "PRAGMA freelist_count", &before, NULL);
+    if (r == 0)
+        r = connection_number(&store->writer, "PRAGMA page_count", &pages, NULL);
+    *ret_more = r == 0 && worth_giving(before, pages, all);
+    if (!*ret_more)
+        return r;
+    /* Few enough pages that another writer does not wait long. */
+    r = connection_execute(&store->writer, "PRAGMA incremental_vacuum(512)", NULL);
+    if (r == 0)
+        r = connection_number(&store->writer, "PRAGMA freelist_count", &after, NULL);
+    if (r == 0 && after >= before)
+        *ret_more = false;
+    return r;
+}
+
+void space_give_back(struct store *store, bool all)
+{
+    bool more = true, gave = false;
+    int r = 0;
+    while (r == 0 && more) {
+        pthread_mutex_lock(&store->write_mutex);
+        r = give_step(store, all, &more);
+        gave = gave || more;
+        pthread_mutex_unlock(&store->write_mutex);
+    }
+    pthread_mutex_lock(&store->write_mutex);
+    if (gave || all)
+        (void)connection_execute(&store->writer, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+    (void)space_reserve(store, NULL);
+    pthread_mutex_unlock(&store->write_mutex);
+}
