@@ -1,9 +1,13 @@
-/* Matrix products with constant weights: y = x W^T + b, the one product the transformer needs for
- * its linear layers, behind one header so that backends can stand side by side.
+/* Matrix products with constant weights: y = activation(x W^T + b), the one product the transformer
+ * needs for its linear layers, behind one header so that backends can stand side by side:
  *
- * A backend prepares a weight once (packs it, or only remembers it) and multiplies any number of
- * rows by it. Every output element is summed in one order whatever the number of rows and whichever
- * of them it stands in, so a text's vector does not depend on what it is batched with.
+ *   "packed"    our own kernels; weights are copied once into panels that they read in order
+ *   "openblas"  cblas_sgemm, which arranges the weights anew at every call
+ *
+ * A backend prepares a weight once and multiplies any number of rows by it. Every output element is
+ * summed in one order whatever the number of rows and whichever of them it stands in, so a text's
+ * vector does not depend on what it is batched with. Thread-safe after preparing; a product uses
+ * the calling thread alone and allocates nothing.
  */
 #ifndef SBERT_ENCODER_KERNELS_MATMUL_H
 #define SBERT_ENCODER_KERNELS_MATMUL_H
@@ -11,25 +15,57 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "encoder/kernels/kernels.h"
 #include "encoder/model/model.h"
 
-/* A weight prepared by the backend in use. */
+/* A weight prepared by a backend. */
 struct matmul_weight;
 
-/* Prepares `linear.weight`; `linear` (the mapped file behind it) must outlive the result. Several
- * linears that take the same input may be prepared as one whose outputs stand side by side
- * (`count` > 1: query, key, value). */
-int matmul_prepare(struct matmul_weight **ret_weight, const struct linear *linears, size_t count,
+struct matmul_backend {
+    const char *name;
+    int (*prepare)(struct matmul_weight **ret_weight, const struct kernels *kernels,
+                   const struct linear *linears, size_t count, struct err *err);
+    void (*release)(struct matmul_weight *weight);
+    void (*run)(const struct matmul_weight *weight, size_t part, size_t parts, const float *x,
+                size_t x_stride, size_t rows, enum activation activation, float *y,
+                size_t y_stride);
+};
+extern const struct matmul_backend matmul_packed;
+extern const struct matmul_backend matmul_openblas;
+
+/* What every backend's weight begins with. */
+struct matmul_weight {
+    const struct matmul_backend *backend;
+    const struct kernels *kernels;
+    size_t in, out; /* out: of all its linears together */
+};
+
+/* The backend of that name. NULL asks for the best: "packed" where `kernels` has vectors, else
+ * "openblas". ERR_UNSUPPORTED names one that there is not. */
+int matmul_choose(const struct matmul_backend **ret_backend, const char *name,
+                  const struct kernels *kernels, struct err *err);
+
+/* Prepares `linears`, which take the same input, as one whose outputs stand side by side (query,
+ * key, value). They (the mapped file behind them) must outlive the result. Within one call either
+ * all have a bias or none has. */
+int matmul_prepare(struct matmul_weight **ret_weight, const struct matmul_backend *backend,
+                   const struct kernels *kernels, const struct linear *linears, size_t count,
                    struct err *err);
 void matmul_release(struct matmul_weight *weight); /* accepts NULL */
 
+/* A product of fewer rows may be done as one of this many: x and y must have room for them, and
+ * what y gets in the further rows means nothing. */
+enum { MATMUL_LEAST_ROWS = 8 };
+
 /* y (rows, out) = activation(x (rows, in) W^T + bias). x has `x_stride` floats between rows, y has
- * `y_stride`. Thread-safe; uses the calling thread alone and allocates nothing beyond a thread's
- * first call. x and y must not overlap. */
+ * `y_stride`. x and y must not overlap. */
 void matmul_run(const struct matmul_weight *weight, const float *x, size_t x_stride, size_t rows,
                 enum activation activation, float *y, size_t y_stride);
 
-/* "packed" or "openblas": chosen at first use from the CPU, SBERT_BACKEND= overrides it. */
-const char *matmul_backend_name(void);
+/* The same for one part, in [0, parts), of y's columns: with all parts, y is bit for bit what
+ * matmul_run gives, whichever threads did them. */
+void matmul_run_part(const struct matmul_weight *weight, size_t part, size_t parts, const float *x,
+                     size_t x_stride, size_t rows, enum activation activation, float *y,
+                     size_t y_stride);
 
 #endif

@@ -1,0 +1,109 @@
+/* Opening an encoder: model, tokenizer and transformer put together and checked against each other.
+ * What it does with texts is in crew.c. */
+#include "encoder/encoder.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "encoder/internal.h"
+
+static int open_parts(struct encoder *encoder, const char *folder,
+                      const struct encoder_options *options, struct err *err)
+{
+    const struct kernels *kernels;
+    const struct matmul_backend *backend;
+
+    int r = kernels_choose(&kernels, getenv("SBERT_ISA"), err);
+    if (r == 0)
+        r = matmul_choose(&backend, getenv("SBERT_BACKEND"), kernels, err);
+    if (r == 0)
+        r = model_open(&encoder->model, folder, err);
+    if (r == 0 && options && options->max_seq_length > 0)
+        r = model_set_max_seq_length(encoder->model, options->max_seq_length, err);
+    if (r == 0)
+        r = tokenizer_open(&encoder->tokenizer, encoder->model->transformer_folder,
+                           encoder->model->do_lower_case, err);
+    if (r < 0)
+        return r;
+    size_t pieces = tokenizer_vocabulary_size(encoder->tokenizer);
+    if (pieces > encoder->model->vocabulary_size)
+        return err_set(err, ERR_CORRUPT,
+                       "%s: the tokenizer has %zu pieces, but the model knows only %zu", folder,
+                       pieces, encoder->model->vocabulary_size);
+    r = transformer_open(&encoder->transformer, encoder->model, kernels, backend, err);
+    if (r < 0)
+        return r;
+    encoder->info.backend = backend->name;
+    encoder->info.isa = kernels->isa;
+    return 0;
+}
+
+static void fill_info(struct encoder *encoder)
+{
+    const struct model *model = encoder->model;
+    struct encoder_info *info = &encoder->info;
+
+    model_pooling_name(model->pooling, encoder->pooling);
+    info->folder = model->folder;
+    info->architecture = model->architecture;
+    info->precision = "f32";
+    info->similarity = model->similarity;
+    info->pooling = encoder->pooling;
+    info->fingerprint = model->fingerprint;
+    info->query_prompt = model->query_prompt;
+    info->document_prompt = model->document_prompt;
+    info->dimension = model->dimension;
+    info->max_seq_length = model->max_seq_length;
+    info->layers = model->layers;
+    info->hidden_size = model->hidden_size;
+    info->heads = model->heads;
+    info->vocabulary_size = model->vocabulary_size;
+}
+
+int encoder_open(struct encoder **ret_encoder, const char *folder,
+                 const struct encoder_options *options, struct err *err)
+{
+    struct encoder *encoder = calloc(1, sizeof *encoder);
+    if (!encoder)
+        return err_memory(err, "an encoder");
+    int r = open_parts(encoder, folder, options, err);
+    if (r < 0) {
+        encoder_close(encoder);
+        return r;
+    }
+    fill_info(encoder);
+    *ret_encoder = encoder;
+    return 0;
+}
+
+void encoder_close(struct encoder *encoder)
+{
+    if (!encoder)
+        return;
+    transformer_close(encoder->transformer);
+    tokenizer_close(encoder->tokenizer);
+    model_close(encoder->model);
+    free(encoder);
+}
+
+const struct encoder_info *encoder_info(const struct encoder *encoder)
+{
+    return &encoder->info;
+}
+
+const struct tokenizer *encoder_tokenizer(const struct encoder *encoder)
+{
+    return encoder->tokenizer;
+}
+
+double encoder_cosine(const float *a, const float *b, size_t dimension)
+{
+    double product = 0, a_square = 0, b_square = 0;
+    for (size_t i = 0; i < dimension; i++) {
+        product += (double)a[i] * (double)b[i];
+        a_square += (double)a[i] * (double)a[i];
+        b_square += (double)b[i] * (double)b[i];
+    }
+    double lengths = sqrt(a_square) * sqrt(b_square);
+    return lengths > 0 ? product / lengths : 0;
+}

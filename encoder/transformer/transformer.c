@@ -1,0 +1,151 @@
+/* The forward pass of the BERT family, top to bottom.
+ *
+ * Devlin et al., arXiv 1810.04805; the layer is that of Vaswani et al., arXiv 1706.03762, with the
+ * norm after each residual. Shapes are (rows, columns), row-major.
+ */
+#include "encoder/transformer/transformer.h"
+
+#include <stdlib.h>
+
+#include "encoder/transformer/attention.h"
+#include "encoder/transformer/pooling.h"
+
+struct layer_weights {
+    struct matmul_weight *qkv; /* query, key and value side by side */
+    struct matmul_weight *attention_output;
+    struct matmul_weight *intermediate;
+    struct matmul_weight *output;
+};
+
+struct transformer {
+    const struct model *model;
+    const struct kernels *kernels;
+    struct layer_weights layers[];
+};
+
+static int prepare_layer(struct layer_weights *weights, const struct transformer_layer *layer,
+                         const struct kernels *kernels, const struct matmul_backend *backend,
+                         struct err *err)
+{
+    const struct linear qkv[3] = {layer->query, layer->key, layer->value};
+    int r = matmul_prepare(&weights->qkv, backend, kernels, qkv, 3, err);
+    if (r == 0)
+        r = matmul_prepare(&weights->attention_output, backend, kernels, &layer->attention_output,
+                           1, err);
+    if (r == 0)
+        r = matmul_prepare(&weights->intermediate, backend, kernels, &layer->intermediate, 1, err);
+    if (r == 0)
+        r = matmul_prepare(&weights->output, backend, kernels, &layer->output, 1, err);
+    return r;
+}
+
+int transformer_open(struct transformer **ret_transformer, const struct model *model,
+                     const struct kernels *kernels, const struct matmul_backend *backend,
+                     struct err *err)
+{
+    struct transformer *transformer =
+        calloc(1, sizeof *transformer + model->layers * sizeof transformer->layers[0]);
+    if (!transformer)
+        return err_memory(err, "a transformer");
+    transformer->model = model;
+    transformer->kernels = kernels;
+    for (size_t i = 0; i < model->layers; i++) {
+        int r = prepare_layer(&transformer->layers[i], &model->layer[i], kernels, backend, err);
+        if (r < 0) {
+            transformer_close(transformer);
+            return r;
+        }
+    }
+    *ret_transformer = transformer;
+    return 0;
+}
+
+void transformer_close(struct transformer *transformer)
+{
+    if (!transformer)
+        return;
+    for (size_t i = 0; i < transformer->model->layers; i++) {
+        matmul_release(transformer->layers[i].qkv);
+        matmul_release(transformer->layers[i].attention_output);
+        matmul_release(transformer->layers[i].intermediate);
+        matmul_release(transformer->layers[i].output);
+    }
+    free(transformer);
+}
+
+void transformer_embed(const struct transformer *transformer, struct workspace *workspace)
+{
+    const struct model *model = transformer->model;
+    const struct batch *batch = &workspace->batch;
+    size_t hidden = model->hidden_size;
+
+    for (size_t s = 0; s < batch->sequences; s++) {
+        for (size_t t = batch->starts[s]; t < batch->starts[s + 1]; t++) {
+            size_t position = t - batch->starts[s] + model->position_offset;
+            const float *type = NULL;
+            if (model->token_type_embeddings)
+                type = model->token_type_embeddings + batch->type_ids[t] * hidden;
+            transformer->kernels->add_norm(model->word_embeddings + batch->ids[t] * hidden,
+                                           model->position_embeddings + position * hidden, type,
+                                           &model->embedding_norm, hidden,
+                                           workspace->x + t * hidden);
+        }
+    }
+}
+
+/* x = norm(x + y), row by row. */
+static void add_and_norm(const struct transformer *transformer, struct workspace *workspace,
+                         const struct layer_norm *norm)
+{
+    size_t hidden = transformer->model->hidden_size;
+    for (size_t t = 0; t < workspace->batch.tokens; t++) {
+        float *x = workspace->x + t * hidden;
+        transformer->kernels->add_norm(x, workspace->y + t * hidden, NULL, norm, hidden, x);
+    }
+}
+
+void transformer_run_layer(const struct transformer *transformer, size_t layer,
+                           struct workspace *workspace)
+{
+    const struct model *model = transformer->model;
+    const struct layer_weights *weights = &transformer->layers[layer];
+    size_t tokens = workspace->batch.tokens;
+    size_t hidden = model->hidden_size, intermediate = model->intermediate_size;
+
+    /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b */
+    matmul_run(weights->qkv, workspace->x, hidden, tokens, ACTIVATION_IDENTITY, workspace->qkv,
+               3 * hidden);
+
+    /* context (tokens, hidden) = softmax(q k^T / sqrt(head size)) v, per sequence and head */
+    attention_run(model, transformer->kernels, workspace);
+
+    /* x = norm(x + context Wo^T + b) */
+    matmul_run(weights->attention_output, workspace->context, hidden, tokens, ACTIVATION_IDENTITY,
+               workspace->y, hidden);
+    add_and_norm(transformer, workspace, &model->layer[layer].attention_norm);
+
+    /* inner (tokens, intermediate) = activation(x W1^T + b) */
+    matmul_run(weights->intermediate, workspace->x, hidden, tokens, model->activation,
+               workspace->inner, intermediate);
+
+    /* x = norm(x + inner W2^T + b) */
+    matmul_run(weights->output, workspace->inner, intermediate, tokens, ACTIVATION_IDENTITY,
+               workspace->y, hidden);
+    add_and_norm(transformer, workspace, &model->layer[layer].output_norm);
+}
+
+void transformer_forward(const struct transformer *transformer, struct workspace *workspace)
+{
+    transformer_embed(transformer, workspace);
+    for (size_t layer = 0; layer < transformer->model->layers; layer++)
+        transformer_run_layer(transformer, layer, workspace);
+}
+
+void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,
+                      size_t i, float *ret_vector)
+{
+    const struct batch *batch = &workspace->batch;
+    pooling_run(transformer->model, transformer->kernels,
+                workspace->x + batch->starts[i] * transformer->model->hidden_size,
+                batch->starts[i + 1] - batch->starts[i], ret_vector);
+}

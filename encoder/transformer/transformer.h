@@ -1,0 +1,41 @@
+/* The transformer's forward pass: token ids in, hidden states and pooled vectors out.
+ *
+ * A transformer is a model with its weights prepared for one backend and one instruction set. It is
+ * constant after opening and shared by all threads; each thread brings a workspace. The forward
+ * pass allocates nothing. No padding: the sequences of a batch stand behind each other, and only
+ * attention and pooling look at where one ends.
+ */
+#ifndef SBERT_ENCODER_TRANSFORMER_TRANSFORMER_H
+#define SBERT_ENCODER_TRANSFORMER_TRANSFORMER_H
+
+#include "base/err.h"
+#include "encoder/kernels/kernels.h"
+#include "encoder/kernels/matmul.h"
+#include "encoder/model/model.h"
+#include "encoder/transformer/workspace.h"
+
+struct transformer;
+
+/* Prepares the model's weights. The model must outlive the transformer. */
+int transformer_open(struct transformer **ret_transformer, const struct model *model,
+                     const struct kernels *kernels, const struct matmul_backend *backend,
+                     struct err *err);
+void transformer_close(struct transformer *transformer); /* accepts NULL */
+
+/* workspace->x (tokens, hidden_size) = the embeddings of workspace->batch, normed. No sequence may
+ * be empty or longer than the model has positions. */
+void transformer_embed(const struct transformer *transformer, struct workspace *workspace);
+
+/* workspace->x = layer(workspace->x), for layer in [0, model->layers). */
+void transformer_run_layer(const struct transformer *transformer, size_t layer,
+                           struct workspace *workspace);
+
+/* Embeddings and all layers. */
+void transformer_forward(const struct transformer *transformer, struct workspace *workspace);
+
+/* Pools sequence `i` of workspace->x into ret_vector (dimension), normalised where the model says
+ * so. */
+void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,
+                      size_t i, float *ret_vector);
+
+#endif

@@ -1,0 +1,71 @@
+/* Allocating the workspace of a forward pass: one block, cut into aligned pieces. */
+#include "encoder/transformer/workspace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoder/kernels/kernels.h"
+#include "encoder/kernels/matmul.h"
+
+enum { ALIGNMENT = 64 };
+
+/* Cuts pieces off a block; with `base` NULL it only counts. */
+struct cutter {
+    char *base;
+    size_t used;
+};
+
+static void *cut(struct cutter *cutter, size_t count, size_t size)
+{
+    void *piece = cutter->base ? cutter->base + cutter->used : NULL;
+    cutter->used += (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return piece;
+}
+
+static void cut_all(struct workspace *workspace, const struct model *model, struct cutter *cutter)
+{
+    /* Products of few rows may be done as products of more. */
+    size_t rows = workspace->max_tokens + MATMUL_LEAST_ROWS;
+    size_t hidden = model->hidden_size;
+
+    workspace->batch.ids = cut(cutter, rows, sizeof *workspace->batch.ids);
+    workspace->batch.type_ids = cut(cutter, rows, sizeof *workspace->batch.type_ids);
+    workspace->batch.starts = cut(cutter, rows + 1, sizeof *workspace->batch.starts);
+    workspace->x = cut(cutter, rows * hidden, sizeof(float));
+    workspace->y = cut(cutter, rows * hidden, sizeof(float));
+    workspace->qkv = cut(cutter, rows * 3 * hidden, sizeof(float));
+    workspace->context = cut(cutter, rows * hidden, sizeof(float));
+    workspace->inner = cut(cutter, rows * model->intermediate_size, sizeof(float));
+    workspace->scratch =
+        cut(cutter, attention_scratch_size(workspace->max_tokens, hidden / model->heads),
+            sizeof(float));
+}
+
+int workspace_open(struct workspace *ret_workspace, const struct model *model, size_t max_tokens,
+                   struct err *err)
+{
+    const size_t limit = (size_t)1
+                         << 24; /* of tokens and of sizes: their products fit in 64 bits */
+    struct workspace workspace = {.max_tokens = max_tokens};
+    struct cutter cutter = {0};
+
+    if (max_tokens == 0 || max_tokens > limit || model->hidden_size > limit ||
+        model->intermediate_size > limit)
+        return err_set(err, ERR_LIMIT, "a workspace of %zu tokens is out of range", max_tokens);
+    cut_all(&workspace, model, &cutter);
+    workspace.memory = aligned_alloc(ALIGNMENT, cutter.used);
+    if (!workspace.memory)
+        return err_memory(err, "a workspace of the encoder");
+    /* Rows that a product reads in excess must hold numbers, though which ones does not matter. */
+    memset(workspace.memory, 0, cutter.used);
+    cutter = (struct cutter){.base = workspace.memory};
+    cut_all(&workspace, model, &cutter);
+    *ret_workspace = workspace;
+    return 0;
+}
+
+void workspace_close(struct workspace *workspace)
+{
+    free(workspace->memory);
+    *workspace = (struct workspace){0};
+}
