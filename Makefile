@@ -93,8 +93,8 @@ $(O)/%_avx2.c.o: CFLAGS += -O3 -mavx2 -mfma -mf16c
 $(O)/%_avx512.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 $(O)/%_generic.c.o: CFLAGS += -O3
 $(O)/index/%.o: CPPFLAGS += -isystem $(FAISS)/include
-# FAISS's C++ headers want gcc's omp.h, which clang doesn't look for.
-$(O)/index/%.cpp.o: CPPFLAGS += -idirafter $(dir $(shell gcc -print-file-name=include/omp.h))
+# FAISS's C++ headers want omp.h, which clang may lack.
+$(O)/index/%.cpp.o: CPPFLAGS += -idirafter index/faiss/clang
 
 $(O)/%.c.o: %.c | $(DEPS_OK)
 	@mkdir -p $(@D)
@@ -129,6 +129,15 @@ $(O)/fuzz/$(1)/%: $(O)/tests/fuzz/$(1)/%.c.o $(FUZZ_DRIVER) $(call archives,$(LI
 	$$(Q)$(CC) $(LDFLAGS) $(FUZZ_ENGINE) -o $$@ $$< $(FUZZ_DRIVER) $(call archives,$(LINK_$(1))) \
 	    $(LIBS_$(1)) -Wl,-rpath,$(FAISS)/lib
 endef
+# What fault tests preload: no room's code, and never built with a sanitizer.
+SYNC_SHIM := $(O)/tests/fault/sync_shim.so
+$(SYNC_SHIM): tests/fault/sync_shim.c | $(DEPS_OK)
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+$(filter $(O)/tests/storage/%,$(UNIT_BINS)): | $(SYNC_SHIM)
+unit-bins: $(SYNC_SHIM)
+
 # Outside libFuzzer a small driver of ours replays a corpus and mutations of it.
 FUZZ_DRIVER := $(if $(FUZZ_ENGINE),,$(O)/tests/fuzz/driver.c.o)
 $(foreach room,$(ROOMS),$(eval $(call room_rules,$(room))))

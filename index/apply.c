@@ -141,6 +141,15 @@ static void remove_rows(struct vector_index *index, struct view *view, const int
     }
 }
 
+/* Repeated ids in one call can leave a segment without rows. And a full tail is a segment. */
+static void tidy_tail(const struct vector_index *index, struct view *view)
+{
+    while (view->count && !view->parts[view->count - 1].count)
+        view_drop_last(view);
+    if (!view->count || view->parts[view->count - 1].count >= index->options.segment_size)
+        view->has_tail = false;
+}
+
 int index_apply(struct vector_index *index, const int64_t *add_ids, const float *vectors,
                 size_t add_count, const int64_t *remove_ids, size_t remove_count, int64_t sequence,
                 struct err *err)
@@ -165,8 +174,7 @@ int index_apply(struct vector_index *index, const int64_t *add_ids, const float 
     add_rows(index, next, first_new, add_ids, vectors, add_count);
     remove_rows(index, next, remove_ids, remove_count);
     next->sequence = sequence;
-    if (next->has_tail && next->parts[next->count - 1].count >= index->options.segment_size)
-        next->has_tail = false; /* full: a segment from now on */
+    tidy_tail(index, next);
     index_publish(index, next);
 out:
     pthread_mutex_unlock(&index->writing);

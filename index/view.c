@@ -27,12 +27,8 @@ struct view *view_copy(const struct view *view, size_t extra)
     copy->has_tail = view->has_tail;
     copy->map_bytes = view->map_bytes;
     copy->sequence = view->sequence;
-    for (size_t i = 0; i < view->count; i++) {
-        struct view_part part = view->parts[i];
-        segment_ref(part.segment);
-        bitmap_ref(part.dead);
-        view_append(copy, part);
-    }
+    for (size_t i = 0; i < view->count; i++)
+        view_append_shared(copy, &view->parts[i]);
     return copy;
 }
 
@@ -46,16 +42,28 @@ void view_unref(struct view *view)
 {
     if (!view || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < view->count; i++) {
-        segment_unref(view->parts[i].segment);
-        bitmap_unref(view->parts[i].dead);
-    }
+    while (view->count)
+        view_drop_last(view);
     free(view);
 }
 
 void view_append(struct view *view, struct view_part part)
 {
     view->parts[view->count++] = part;
+}
+
+void view_append_shared(struct view *view, const struct view_part *part)
+{
+    segment_ref(part->segment);
+    bitmap_ref(part->dead);
+    view_append(view, *part);
+}
+
+void view_drop_last(struct view *view)
+{
+    view->count--;
+    segment_unref(view->parts[view->count].segment);
+    bitmap_unref(view->parts[view->count].dead);
 }
 
 struct view_part *view_find(struct view *view, uint32_t number)

@@ -44,6 +44,12 @@ void view_unref(struct view *view); /* accepts NULL */
 /* Appends a part (there must be room) that takes over the caller's references. */
 void view_append(struct view *view, struct view_part part);
 
+/* Appends a part of another view, taking references of its own. */
+void view_append_shared(struct view *view, const struct view_part *part);
+
+/* Takes the last part (there must be one) off again. */
+void view_drop_last(struct view *view);
+
 /* The part that holds the segment of this number, or NULL. */
 struct view_part *view_find(struct view *view, uint32_t number);
 

@@ -105,6 +105,11 @@ size_t hnsw_dimension(const struct hnsw *graph)
     return static_cast<size_t>(graph->index->d);
 }
 
+bool hnsw_is_euclidean(const struct hnsw *graph)
+{
+    return graph->index->metric_type == faiss::METRIC_L2;
+}
+
 size_t hnsw_bytes(const struct hnsw *graph)
 {
     const faiss::HNSW &links = graph->index->hnsw;

@@ -40,6 +40,7 @@ int hnsw_finish(struct hnsw *graph, struct err *err);
 const float *hnsw_vectors(const struct hnsw *graph);
 size_t hnsw_count(const struct hnsw *graph);
 size_t hnsw_dimension(const struct hnsw *graph);
+bool hnsw_is_euclidean(const struct hnsw *graph);
 size_t hnsw_bytes(const struct hnsw *graph);
 
 /* The positions of up to `ef` near neighbours of one query, found with a queue of that length and

@@ -1,0 +1,243 @@
+/* Reads a snapshot: mapped, checked, copied once.
+ *
+ * Nothing is believed before its checksum held, and nothing that could lead outside the file or the
+ * memory is believed then either.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "index/faiss/hnsw.h"
+#include "index/snapshot.h"
+#include "index/state.h"
+
+static int corrupt(struct err *err, const char *why)
+{
+    return err_set(err, ERR_CORRUPT, "it is to be built anew: %s", why);
+}
+
+static int check_header(const struct file_map *map, const char *fingerprint,
+                        const struct index_options *options, struct err *err)
+{
+    const struct snapshot_header *header = (const void *)map->data;
+    static const uint32_t zero[sizeof header->zero / sizeof *header->zero];
+
+    if (map->size < sizeof *header || memcmp(header->magic, SNAPSHOT_MAGIC, sizeof header->magic))
+        return corrupt(err, "this is no index snapshot");
+    if (header->version != SNAPSHOT_VERSION)
+        return corrupt(err, "it is of another version");
+    if (header->part_count > (map->size - sizeof *header) / sizeof(struct snapshot_part) ||
+        header->file_size != map->size)
+        return corrupt(err, "it is cut off");
+    if (header->checksum != snapshot_checksum(header))
+        return corrupt(err, "its header was altered");
+    if (memcmp(header->zero, zero, sizeof zero) || (header->flags & ~(uint32_t)SNAPSHOT_HAS_TAIL) ||
+        !memchr(header->fingerprint, '\0', sizeof header->fingerprint))
+        return corrupt(err, "its header makes no sense");
+    if (strcmp(header->fingerprint, fingerprint))
+        return corrupt(err, "it is of another model");
+    if (header->dimension != options->dimension)
+        return corrupt(err, "its vectors are of another dimension");
+    if (header->metric != (uint32_t)options->metric)
+        return corrupt(err, "it is of another metric");
+    return 0;
+}
+
+/* Where in the file a part's pieces are; `graph` or `vectors` is NULL. */
+struct contents {
+    const int64_t *ids;
+    const uint64_t *dead; /* NULL: none are */
+    const float *vectors;
+    const void *graph;
+    size_t graph_size;
+};
+
+/* Checks a part's place, size and checksum; `begin` is where it must be and `*ret_end` where the
+ * next one must. */
+static int check_part(const struct file_map *map, const struct snapshot_part *entry,
+                      size_t dimension, uint64_t begin, uint64_t *ret_end,
+                      struct contents *ret_contents, struct err *err)
+{
+    struct contents contents = {0};
+    if (entry->offset != begin || begin > map->size || entry->size > map->size - begin ||
+        snapshot_padded(entry->size) > map->size - begin)
+        return corrupt(err, "a part lies outside the file");
+    if (entry->count < 1 || entry->count > INT32_MAX || entry->dead_count > entry->count ||
+        (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero[0] || entry->zero[1])
+        return corrupt(err, "a part's entry makes no sense");
+    const unsigned char *at = map->data + begin;
+    if (XXH3_64bits(at, (size_t)snapshot_padded(entry->size)) != entry->checksum)
+        return corrupt(err, "a part was altered");
+
+    size_t ids_size = (size_t)entry->count * sizeof *contents.ids;
+    size_t dead_size = entry->dead_count ? bitmap_words((size_t)entry->count) * 8 : 0;
+    size_t vectors_size = (size_t)entry->count * dimension * sizeof *contents.vectors;
+    if (entry->size < ids_size + dead_size)
+        return corrupt(err, "a part is too short");
+    contents.ids = (const void *)at;
+    contents.dead = dead_size ? (const void *)(at + ids_size) : NULL;
+    if (entry->flags & SNAPSHOT_HAS_GRAPH) {
+        contents.graph = at + ids_size + dead_size;
+        contents.graph_size = (size_t)entry->size - ids_size - dead_size;
+    } else {
+        if (entry->size != ids_size + dead_size + vectors_size)
+            return corrupt(err, "a part is of another size than its vectors");
+        contents.vectors = (const void *)(at + ids_size + dead_size);
+    }
+    *ret_contents = contents;
+    *ret_end = begin + snapshot_padded(entry->size);
+    return 0;
+}
+
+static int load_graph(const struct vector_index *index, const struct contents *contents,
+                      size_t count, struct hnsw **ret_graph, struct err *err)
+{
+    struct hnsw *graph;
+    bool is_euclidean = index->options.metric == METRIC_L2;
+    int r = hnsw_read(&graph, contents->graph, contents->graph_size, err);
+    if (r < 0)
+        return r;
+    if (hnsw_count(graph) != count || hnsw_dimension(graph) != index->options.dimension ||
+        hnsw_is_euclidean(graph) != is_euclidean) {
+        hnsw_free(graph);
+        return corrupt(err, "a graph doesn't belong to its part");
+    }
+    *ret_graph = graph;
+    return 0;
+}
+
+/* A flat segment with a copy of the vectors, or one around the graph; where the index is to be
+ * flat, a graph gives only its vectors. */
+static int load_segment(struct vector_index *index, const struct contents *contents, size_t count,
+                        struct segment **ret_segment, struct err *err)
+{
+    size_t dimension = index->options.dimension;
+    struct segment *segment = NULL;
+    struct hnsw *graph = NULL;
+
+    if (contents->graph) {
+        int r = load_graph(index, contents, count, &graph, err);
+        if (r < 0)
+            return r;
+    }
+    if (graph && index->options.kind != INDEX_FLAT) {
+        segment = segment_new_graph(index->next_number, graph, dimension, count);
+        if (segment)
+            graph = NULL;
+    } else {
+        segment = segment_new(index->next_number, dimension, count);
+        if (segment)
+            memcpy(segment->rows, graph ? hnsw_vectors(graph) : contents->vectors,
+                   count * dimension * sizeof *segment->rows);
+    }
+    hnsw_free(graph);
+    if (!segment)
+        return err_memory(err, "a segment");
+    memcpy(segment->ids, contents->ids, count * sizeof *segment->ids);
+    index->next_number++;
+    *ret_segment = segment;
+    return 0;
+}
+
+static int load_dead(struct view_part *part, const struct contents *contents, size_t dead_count,
+                     struct err *err)
+{
+    if (!contents->dead)
+        return 0;
+    if (bitmap_own(&part->dead, part->count) < 0)
+        return err_memory(err, "tombstones");
+    for (size_t i = 0; i < part->count; i++)
+        if (contents->dead[i / 64] >> i % 64 & 1)
+            bitmap_set(part->dead, i);
+    return bitmap_count(part->dead) == dead_count ? 0
+                                                  : corrupt(err, "the tombstones are miscounted");
+}
+
+static int load_ids(struct vector_index *index, const struct view_part *part, struct err *err)
+{
+    if (id_map_reserve(&index->map, view_part_live(part)) < 0)
+        return err_memory(err, "the ids");
+    for (size_t i = 0; i < part->count; i++) {
+        if (bitmap_has(part->dead, i))
+            continue;
+        int64_t id = part->segment->ids[i];
+        if (id <= 0 || id_map_get(&index->map, id, NULL))
+            return corrupt(err, "an id is there twice or not positive");
+        id_map_set(&index->map, id, (struct id_place){part->segment->number, (uint32_t)i});
+    }
+    return 0;
+}
+
+static int load_parts(struct vector_index *index, struct view *view, const struct file_map *map,
+                      struct err *err)
+{
+    const struct snapshot_header *header = (const void *)map->data;
+    const struct snapshot_part *table = (const void *)(header + 1);
+    uint64_t at = sizeof *header + header->part_count * sizeof *table;
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < header->part_count; i++) {
+        struct contents contents = {0};
+        struct view_part part = {.count = (size_t)table[i].count,
+                                 .largest_norm = table[i].largest_norm};
+        r = check_part(map, &table[i], index->options.dimension, at, &at, &contents, err);
+        if (r == 0)
+            r = load_segment(index, &contents, part.count, &part.segment, err);
+        if (r < 0)
+            return r;
+        r = load_dead(&part, &contents, (size_t)table[i].dead_count, err);
+        if (r == 0)
+            r = load_ids(index, &part, err);
+        view_append(view, part);
+    }
+    if (r == 0 && at != map->size)
+        return corrupt(err, "there is something behind the last part");
+    return r;
+}
+
+static int load_view(struct vector_index *index, const struct file_map *map, struct err *err)
+{
+    const struct snapshot_header *header = (const void *)map->data;
+    struct view *view = view_new(header->part_count);
+    if (!view)
+        return err_memory(err, "the index");
+    int r = load_parts(index, view, map, err);
+    if (r < 0) {
+        view_unref(view);
+        return r;
+    }
+    view->sequence = header->sequence;
+    if (view->count && (header->flags & SNAPSHOT_HAS_TAIL)) {
+        const struct view_part *last = &view->parts[view->count - 1];
+        view->has_tail = last->segment->rows && last->count < index->options.segment_size;
+    }
+    index_publish(index, view);
+    return 0;
+}
+
+int index_load(struct vector_index **ret_index, const char *path, const char *fingerprint,
+               const struct index_options *options, struct err *err)
+{
+    struct vector_index *index = NULL;
+    struct file_map map;
+    int r = index_create(&index, options, err);
+    if (r < 0)
+        return r;
+    r = file_map(&map, path, err);
+    if (r < 0)
+        goto out;
+    r = check_header(&map, fingerprint, &index->options, err);
+    if (r == 0)
+        r = load_view(index, &map, err);
+    file_unmap(&map);
+    if (r < 0) {
+        err_prefix(err, "the index snapshot %s", path);
+        goto out;
+    }
+    *ret_index = index;
+    index = NULL;
+out:
+    index_free(index);
+    return r;
+}
