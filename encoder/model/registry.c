@@ -105,17 +105,22 @@ static int look_in(const char *folder, const char *name, char **ret_folder)
     return 0;
 }
 
+const char *registry_shared_folder(size_t i)
+{
+    static const char *const folders[] = {"/usr/local/share/sbertd/models",
+                                          "/usr/share/sbertd/models", "/var/lib/sbertd/models"};
+    return i < sizeof folders / sizeof folders[0] ? folders[i] : NULL;
+}
+
 static int resolve_name(char **ret_folder, const char *name, struct err *err)
 {
-    static const char *const shared[] = {"/usr/local/share/sbertd/models",
-                                         "/usr/share/sbertd/models", "/var/lib/sbertd/models"};
     char *own = NULL;
     int r = registry_models_folder(&own, NULL);
 
     if (r == 0)
         r = look_in(own, name, ret_folder);
-    for (size_t i = 0; r == ERR_NOT_FOUND && i < sizeof shared / sizeof shared[0]; i++)
-        r = look_in(shared[i], name, ret_folder);
+    for (size_t i = 0; r == ERR_NOT_FOUND && registry_shared_folder(i); i++)
+        r = look_in(registry_shared_folder(i), name, ret_folder);
     if (r == ERR_MEMORY)
         r = err_memory(err, "a folder's name");
     else if (r < 0 && registry_find(name))

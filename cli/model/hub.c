@@ -1,0 +1,263 @@
+/* Downloads from the model hub. One caller at a time. */
+#include "cli/model/hub.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/model/folders.h"
+#include "cli/model/pinned.h"
+
+#define HUB_ENDPOINT "https://huggingface.co"
+
+enum {
+    FRUITLESS_LIMIT = 4, /* attempts in a row that brought nothing, once something came */
+    STALL_SECONDS = 30,  /* without a byte: the connection is given up and tried anew */
+    HTTP_OK = 200,
+    HTTP_ERRORS = 400,
+    HTTP_NOT_FOUND = 404,
+    HTTP_RANGE_REFUSED = 416,
+};
+
+/* One file on its way. */
+struct download {
+    CURL *curl;
+    const struct registry_file *file;
+    char *url, *path, *part;
+    FILE *stream;   /* appends to `part` */
+    uint64_t have;  /* bytes in `part` */
+    uint64_t start; /* where this attempt began */
+    bool began;     /* the body of this attempt has begun */
+    bool too_large;
+    struct progress *progress;
+    uint64_t before; /* bytes of the files before this one */
+};
+
+static size_t take_bytes(char *bytes, size_t one, size_t size, void *argument)
+{
+    struct download *download = argument;
+    long status = 0;
+    (void)one;
+
+    curl_easy_getinfo(download->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= HTTP_ERRORS)
+        return size;
+    if (!download->began && status == HTTP_OK && download->have > 0) {
+        /* The server does not do ranges and sends all of it again. */
+        if (fflush(download->stream) != 0 || ftruncate(fileno(download->stream), 0) < 0)
+            return 0;
+        download->have = 0;
+    }
+    download->began = true;
+    if (size > download->file->size - download->have) {
+        download->too_large = true;
+        return 0;
+    }
+    size_t written = fwrite(bytes, 1, size, download->stream);
+    download->have += written;
+    progress_update(download->progress, download->before + download->have);
+    return written;
+}
+
+static int set_options(struct download *download, int connect_seconds, char *reason,
+                       struct err *err)
+{
+    CURL *curl = download->curl;
+    CURLcode bad = curl_easy_setopt(curl, CURLOPT_URL, download->url);
+
+    bad |= curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    bad |= curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+    bad |= curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    bad |= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)connect_seconds);
+    bad |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    bad |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
+    bad |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "sbertd/" SBERTD_VERSION);
+    bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    bad |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+    bad |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, download);
+    return bad == CURLE_OK ? 0 : err_set(err, ERR_INTERNAL, "libcurl refuses an option");
+}
+
+/* Failures of the connection, after which the rest may still come. */
+static bool may_go_on(CURLcode code)
+{
+    return code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_OPERATION_TIMEDOUT || code == CURLE_GOT_NOTHING ||
+           code == CURLE_COULDNT_CONNECT || code == CURLE_HTTP2_STREAM || code == CURLE_HTTP2;
+}
+
+/* One request for what is missing. 0 when the file is complete, 1 when it broke off and may be
+ * asked for again. */
+static int attempt(struct download *download, const char *reason, struct err *err)
+{
+    char range[32];
+    long status = 0;
+
+    snprintf(range, sizeof range, "%" PRIu64 "-", download->have);
+    curl_easy_setopt(download->curl, CURLOPT_RANGE, download->have ? range : NULL);
+    download->start = download->have;
+    download->began = false;
+    errno = 0;
+    CURLcode code = curl_easy_perform(download->curl);
+    curl_easy_getinfo(download->curl, CURLINFO_RESPONSE_CODE, &status);
+
+    if (download->too_large)
+        return err_set(err, ERR_CORRUPT, "%s is larger than the pinned %" PRIu64 " bytes",
+                       download->url, download->file->size);
+    if (code == CURLE_WRITE_ERROR)
+        return err_set_errno(err, errno ? errno : EIO, "cannot write %s", download->part);
+    if (may_go_on(code))
+        return 1;
+    if (code != CURLE_OK)
+        return err_set(err, ERR_IO, "%s: %s", download->url,
+                       *reason ? reason : curl_easy_strerror(code));
+    if (status == HTTP_RANGE_REFUSED)
+        return err_set(err, ERR_CORRUPT, "%s has no bytes after %" PRIu64, download->url,
+                       download->have);
+    if (status >= HTTP_ERRORS)
+        return err_set(err, status == HTTP_NOT_FOUND ? ERR_NOT_FOUND : ERR_IO,
+                       "%s: the server answers %ld", download->url, status);
+    if (download->have < download->file->size)
+        return err_set(err, ERR_CORRUPT, "%s has %" PRIu64 " bytes where %" PRIu64 " are pinned",
+                       download->url, download->have, download->file->size);
+    return 0;
+}
+
+/* Asks again while it goes forward, and a few times where it does not, with growing pauses. Where
+ * nothing ever came, the first failure is final. */
+static int receive(struct download *download, int connect_seconds, struct err *err)
+{
+    char reason[CURL_ERROR_SIZE] = "";
+    bool any = false;
+    int fruitless = 0;
+
+    int r = set_options(download, connect_seconds, reason, err);
+    while (r == 0 && download->have < download->file->size) {
+        r = attempt(download, reason, err);
+        if (r <= 0)
+            break;
+        r = 0;
+        bool forward = download->began && download->have > download->start;
+        any = any || forward;
+        fruitless = forward ? 0 : fruitless + 1;
+        if (!any || fruitless >= FRUITLESS_LIMIT)
+            r = err_set(err, ERR_IO, "%s: %s", download->url, reason);
+        else if (fruitless > 0)
+            sleep(1U << (fruitless - 1));
+    }
+    return r;
+}
+
+static int open_part(struct download *download, struct err *err)
+{
+    int r = folders_make_above(download->part, err);
+    if (r < 0)
+        return r;
+    download->stream = fopen(download->part, "ae");
+    if (!download->stream)
+        return err_set_errno(err, errno, "cannot write %s", download->part);
+    off_t size = fseeko(download->stream, 0, SEEK_END) < 0 ? -1 : ftello(download->stream);
+    if (size < 0 || (uint64_t)size > download->file->size) {
+        if (ftruncate(fileno(download->stream), 0) < 0)
+            return err_set_errno(err, errno, "cannot write %s", download->part);
+        size = 0;
+    }
+    download->have = (uint64_t)size;
+    return 0;
+}
+
+static int close_part(struct download *download, struct err *err)
+{
+    int failed = 0;
+    if (!download->stream)
+        return 0;
+    if (fflush(download->stream) != 0 || fsync(fileno(download->stream)) < 0)
+        failed = errno;
+    if (fclose(download->stream) != 0 && !failed)
+        failed = errno;
+    download->stream = NULL;
+    return failed ? err_set_errno(err, failed, "cannot write %s", download->part) : 0;
+}
+
+/* Receives, checks, and gives the file its name. What is not the pinned file is removed. */
+static int fetch_once(struct download *download, int connect_seconds, struct err *err)
+{
+    struct err closing;
+    int r = open_part(download, err);
+    if (r == 0)
+        r = receive(download, connect_seconds, err);
+    int closed = close_part(download, r == 0 ? err : &closing);
+    if (r == 0)
+        r = closed;
+    if (r == 0)
+        r = pinned_check_file(download->part, download->file, err);
+    if (r == ERR_CORRUPT) {
+        unlink(download->part);
+        return err_prefix(err, "%s is not the file that was pinned and was dropped", download->url);
+    }
+    if (r == 0 && rename(download->part, download->path) < 0)
+        r = err_set_errno(err, errno, "cannot create %s", download->path);
+    return r;
+}
+
+static int fetch_file(struct download *download, int connect_seconds, struct err *err)
+{
+    int r;
+    bool resumed = file_exists(download->part);
+
+    if (pinned_check_file(download->path, download->file, NULL) == 0)
+        return 0;
+    r = fetch_once(download, connect_seconds, err);
+    /* The part may have been of another file: once more from the start. */
+    if (resumed && r == ERR_CORRUPT)
+        r = fetch_once(download, connect_seconds, err);
+    return r;
+}
+
+/* The address of a file at the hub, in fresh memory; NULL when memory runs out. */
+static char *hub_url(const struct registry_model *model, const struct registry_file *file)
+{
+    const char *endpoint = getenv("HF_ENDPOINT");
+    char *url;
+
+    if (!endpoint || !*endpoint)
+        endpoint = HUB_ENDPOINT;
+    size_t length = strlen(endpoint);
+    while (length > 0 && endpoint[length - 1] == '/')
+        length--;
+    int n = asprintf(&url, "%.*s/%s/resolve/%s/%s", (int)length, endpoint, model->hub_name,
+                     model->hub_revision, file->path);
+    return n < 0 ? NULL : url;
+}
+
+int hub_fetch(const struct registry_model *model, const char *folder, int connect_seconds,
+              struct progress *progress, struct err *err)
+{
+    struct download download = {.progress = progress, .curl = curl_easy_init()};
+    int r = download.curl ? 0 : err_set(err, ERR_INTERNAL, "libcurl does not start");
+
+    for (size_t i = 0; r == 0 && i < model->file_count; i++) {
+        download.file = &model->files[i];
+        download.url = hub_url(model, download.file);
+        download.path = file_join(folder, download.file->path);
+        if (!download.url || !download.path ||
+            asprintf(&download.part, "%s.part", download.path) < 0)
+            r = err_memory(err, "a download");
+        else
+            r = fetch_file(&download, connect_seconds, err);
+        download.before += download.file->size;
+        if (r == 0)
+            progress_update(progress, download.before);
+        free(download.url);
+        free(download.path);
+        free(download.part);
+        download.url = download.path = download.part = NULL;
+    }
+    curl_easy_cleanup(download.curl);
+    return r;
+}

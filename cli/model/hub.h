@@ -1,0 +1,20 @@
+/* Fetching a known model's files from the model hub, by HTTPS, with resume.
+ *
+ * The hub is https://huggingface.co, or what HF_ENDPOINT says. What comes is believed only when its
+ * SHA-256 is the pinned one.
+ */
+#ifndef SBERT_CLI_MODEL_HUB_H
+#define SBERT_CLI_MODEL_HUB_H
+
+#include "base/err.h"
+#include "cli/progress.h"
+#include "encoder/model/registry.h"
+
+/* Puts each file that is not there yet into `folder`. A file on its way is "<path>.part" there, and
+ * a later call goes on where it ends. `connect_seconds` is how long to wait for the hub to answer
+ * at all. ERR_NOT_FOUND (the hub has no such file), ERR_CORRUPT (it has another), ERR_IO (it cannot
+ * be reached or broke off again and again). */
+int hub_fetch(const struct registry_model *model, const char *folder, int connect_seconds,
+              struct progress *progress, struct err *err);
+
+#endif

@@ -1,0 +1,210 @@
+/* sbert-model list, show and rm: what is installed, what a model is, and taking it away. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/model/commands.h"
+#include "cli/model/folders.h"
+#include "cli/model/pinned.h"
+#include "cli/numbers.h"
+#include "cli/terminal.h"
+#include "encoder/model/model.h"
+#include "encoder/model/registry.h"
+
+/* What a model is, as an object; NULL when memory runs out. */
+static json_t *describe(const char *name, const struct model *model)
+{
+    char pooling[POOLING_NAME_SIZE];
+    const struct registry_model *known = registry_find(name);
+    model_pooling_name(model->pooling, pooling);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:s, s:s?, s:s?}",
+        "name", name, "folder", model->folder, "fingerprint", model->fingerprint, "architecture",
+        model->architecture, "layers", (json_int_t)model->layers, "hidden_size",
+        (json_int_t)model->hidden_size, "heads", (json_int_t)model->heads, "intermediate_size",
+        (json_int_t)model->intermediate_size, "vocabulary_size", (json_int_t)model->vocabulary_size,
+        "max_seq_length", (json_int_t)model->max_seq_length, "dimension",
+        (json_int_t)model->dimension, "pooling", pooling, "normalize", (int)model->normalize,
+        "similarity", model->similarity, "query_prompt", model->query_prompt, "document_prompt",
+        model->document_prompt);
+    if (json && known)
+        json_object_set_new(json, "licence", json_string(known->licence));
+    return json;
+}
+
+static void print_description(const json_t *json)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)json, key, value)
+    {
+        if (json_is_null(value))
+            continue;
+        if (json_is_string(value))
+            printf("%-18s %s\n", key, json_string_value(value));
+        else if (json_is_boolean(value))
+            printf("%-18s %s\n", key, json_is_true(value) ? "yes" : "no");
+        else
+            printf("%-18s %lld\n", key, (long long)json_integer_value(value));
+    }
+}
+
+int command_show(const struct model_options *options)
+{
+    struct err err;
+    struct model *model;
+    char *folder;
+
+    if (registry_resolve(&folder, options->argument, &err) < 0)
+        return terminal_fail(&err);
+    int r = model_open(&model, folder, &err);
+    free(folder);
+    if (r < 0)
+        return terminal_fail(&err);
+    json_t *json = describe(options->argument, model);
+    model_close(model);
+    if (!json)
+        return terminal_error("out of memory");
+    if (options->json) {
+        json_dumpf(json, stdout, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        print_description(json);
+    }
+    json_decref(json);
+    return EXIT_FOUND;
+}
+
+/* Adds {"name", "folder", "ok", ...} of each model in `folder` that is not in `list` yet: a name
+ * means the first folder that has it. */
+static void list_folder(json_t *list, const char *folder)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, NULL, alphasort);
+
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
+        char *path = name[0] == '.' ? NULL : file_join(folder, name);
+        struct stat status;
+        if (path && stat(path, &status) == 0 && S_ISDIR(status.st_mode) &&
+            !json_object_get(list, name)) {
+            struct err err = {0};
+            struct model *model;
+            json_t *json;
+            if (model_open(&model, path, &err) == 0) {
+                json = describe(name, model);
+                json_object_set_new(json, "ok", json_true());
+                model_close(model);
+            } else {
+                json = json_pack("{s:s, s:s, s:b, s:s}", "name", name, "folder", path, "ok", 0,
+                                 "reason", err.message);
+            }
+            json_object_set_new(list, name, json);
+        }
+        free(path);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+static void print_list(const json_t *list)
+{
+    const char *name;
+    json_t *json;
+
+    json_object_foreach((json_t *)(uintptr_t)list, name, json)
+    {
+        if (json_is_true(json_object_get(json, "ok")))
+            printf("%-32s %s, %lld dimensions, %lld tokens, %s\n", name,
+                   json_string_value(json_object_get(json, "architecture")),
+                   (long long)json_integer_value(json_object_get(json, "dimension")),
+                   (long long)json_integer_value(json_object_get(json, "max_seq_length")),
+                   json_string_value(json_object_get(json, "folder")));
+        else
+            printf("%-32s does not load: %s\n", name,
+                   json_string_value(json_object_get(json, "reason")));
+    }
+    for (size_t i = 0; i < registry_count(); i++) {
+        char size[NUMBER_SIZE];
+        const struct registry_model *model = registry_at(i);
+        if (!json_object_get(list, model->name))
+            printf("%-32s not installed (%s): sbert-model pull %s\n", model->name,
+                   number_bytes(size, pinned_total(model)), model->name);
+    }
+}
+
+int command_list(const struct model_options *options)
+{
+    struct err err;
+    char *own;
+    json_t *list = json_object();
+
+    if (registry_models_folder(&own, &err) < 0) {
+        json_decref(list);
+        return terminal_fail(&err);
+    }
+    list_folder(list, own);
+    free(own);
+    for (size_t i = 0; registry_shared_folder(i); i++)
+        list_folder(list, registry_shared_folder(i));
+    if (options->json) {
+        const char *name;
+        json_t *json, *array = json_array();
+        json_object_foreach(list, name, json) json_array_append(array, json);
+        json_dumpf(array, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(array);
+    } else {
+        print_list(list);
+    }
+    json_decref(list);
+    return EXIT_FOUND;
+}
+
+/* Asks on the terminal; without one nothing is removed that --yes did not name. */
+static bool confirmed(const char *path)
+{
+    char answer[16];
+
+    if (!isatty(STDIN_FILENO)) {
+        terminal_error("%s is not removed: there is no terminal to ask on; give --yes", path);
+        return false;
+    }
+    fprintf(stderr, "Remove %s? [y/N] ", path);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+int command_remove(const struct model_options *options)
+{
+    struct err err;
+    char *folder;
+    int r = folders_check_name(options->argument, &err);
+
+    if (r == 0)
+        r = registry_models_folder(&folder, &err);
+    if (r < 0)
+        return terminal_fail(&err);
+    char *path = file_join(folder, options->argument);
+    free(folder);
+    if (!path)
+        return terminal_error("out of memory");
+    int code = EXIT_FOUND;
+    if (!file_exists(path)) {
+        code = terminal_error("there is no model %s", path);
+    } else if (!options->yes && !confirmed(path)) {
+        code = EXIT_NOTHING;
+    } else if (folders_remove(path, &err) < 0) {
+        code = terminal_fail(&err);
+    } else {
+        printf("removed %s\n", path);
+    }
+    free(path);
+    return code;
+}
