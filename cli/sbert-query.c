@@ -143,8 +143,9 @@ static int ask(struct client *client, const struct options *options, const struc
 {
     struct buf target = {0}, out = {0};
     json_t *body = NULL, *answer = NULL;
-    int r = utf8_valid(query, size, NULL) ? make_body(options, query, size, &body, err)
-                                          : err_set(err, ERR_INVALID, "it is not valid UTF-8");
+    int r = utf8_valid(query, size, NULL)
+                ? make_body(options, query, size, &body, err)
+                : err_set(err, ERR_INVALID, "the query is not valid UTF-8");
     if (r < 0)
         goto out;
     r = buf_append_string(&target, "/v1/collections/");

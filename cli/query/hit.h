@@ -3,7 +3,6 @@
 #define SBERT_CLI_QUERY_HIT_H
 
 #include <jansson.h>
-#include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -24,16 +23,5 @@ int hit_parse(struct hit *ret_hit, const json_t *result, struct err *err);
 /* Appends "path:line", or nothing where it comes from no file. Below `folder` (NULL: none) the path
  * is shown relative to it. 0 or ERR_MEMORY. */
 int hit_location(const struct hit *hit, const char *folder, struct buf *location);
-
-/* Appends the text for a terminal: each run of white space as one space, no control characters. */
-int hit_flat_text(struct buf *line, const char *text, size_t size);
-
-/* Appends the text for a field of a tab-separated line: backslash, tab, newline and carriage return
- * as \\ \t \n \r. */
-int hit_escaped_text(struct buf *line, const char *text, size_t size);
-
-/* Appends the text in exactly `columns` columns: what doesn't fit is cut at its end (or its start,
- * with `keep_end`) and … stands for it; what is short is filled up where `pad`. */
-int hit_fit(struct buf *line, const char *text, size_t size, int columns, bool keep_end, bool pad);
 
 #endif

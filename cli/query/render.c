@@ -8,6 +8,7 @@
 
 #include "cli/query/hit.h"
 #include "cli/terminal.h"
+#include "cli/text.h"
 
 enum { LEAST_TEXT_COLUMNS = 16 };
 
@@ -40,7 +41,7 @@ static int make_row(const struct render *render, const json_t *result, struct ro
     if (location.size > 0)
         place = location.data;
     if (r == 0 && render->form == RENDER_TABLE)
-        r = hit_flat_text(&row->place, place, strlen(place));
+        r = text_flatten(&row->place, place, strlen(place));
     else if (r == 0 && location.size > 0)
         r = buf_append(&row->place, location.data, location.size);
     buf_release(&location);
@@ -74,16 +75,16 @@ static int append_table_row(const struct render *render, const struct layout *la
 {
     struct buf text = {0};
     bool from_file = row->hit.path != NULL;
-    int r = hit_flat_text(&text, row->hit.text, row->hit.text_size);
+    int r = text_flatten(&text, row->hit.text, row->hit.text_size);
     if (r == 0)
         r = buf_printf(out, "%*zu  %s%*.4f%s  %s", layout->rank, rank, paint(render, GREEN),
                        layout->score, row->hit.score, paint(render, PLAIN), paint(render, CYAN));
     if (r == 0)
-        r = hit_fit(out, row->place.data, row->place.size, layout->place, from_file, true);
+        r = text_fit(out, row->place.data, row->place.size, layout->place, from_file, true);
     if (r == 0)
         r = buf_printf(out, "%s  ", paint(render, PLAIN));
     if (r == 0 && text.size > 0)
-        r = hit_fit(out, text.data, text.size, layout->text, false, false);
+        r = text_fit(out, text.data, text.size, layout->text, false, false);
     if (r == 0)
         r = buf_append_byte(out, '\n');
     buf_release(&text);
@@ -99,7 +100,7 @@ static int append_table(const struct render *render, const char *query, size_t q
     if (render->numbered) {
         r = buf_append_string(out, paint(render, BOLD));
         if (r == 0)
-            r = hit_flat_text(out, query, query_size);
+            r = text_flatten(out, query, query_size);
         if (r == 0)
             r = buf_printf(out, "%s\n", paint(render, PLAIN));
     }
@@ -122,11 +123,11 @@ static int append_tabs(const struct render *render, uint64_t number, const struc
         if (r == 0)
             r = buf_printf(out, "%zu\t%.4f\t", i + 1, hit->score);
         if (r == 0)
-            r = hit_escaped_text(out, hit->id, strlen(hit->id));
+            r = text_escape(out, hit->id, strlen(hit->id));
         if (r == 0)
             r = buf_printf(out, "\t%s\t", rows[i].place.data ? rows[i].place.data : "");
         if (r == 0)
-            r = hit_escaped_text(out, hit->text, hit->text_size);
+            r = text_escape(out, hit->text, hit->text_size);
         if (r == 0)
             r = buf_append_byte(out, '\n');
     }
