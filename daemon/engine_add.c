@@ -132,38 +132,6 @@ int batch_plan(struct add_batch *batch, struct err *err)
 
 /* --- encoding --- */
 
-/* Which documents of a request have one text: a table from a hash to the first that has it. */
-struct first_of {
-    size_t *slots; /* the document's number + 1; 0: free */
-    size_t mask;
-};
-
-static int first_of_make(struct first_of *ret_table, size_t count, struct arena *arena,
-                         struct err *err)
-{
-    size_t size = 16;
-    while (size / 2 < count)
-        size *= 2;
-    ret_table->slots = arena_alloc(arena, size, sizeof *ret_table->slots);
-    ret_table->mask = size - 1;
-    return ret_table->slots ? 0 : err_memory(err, "an add");
-}
-
-/* The first document with the text of document i; i itself where it is the first. */
-static size_t first_of_find(struct first_of *table, const struct store_document *documents,
-                            size_t i)
-{
-    size_t slot;
-    memcpy(&slot, documents[i].text_hash, sizeof slot);
-    for (slot &= table->mask; table->slots[slot]; slot = (slot + 1) & table->mask) {
-        size_t other = table->slots[slot] - 1;
-        if (memcmp(documents[other].text_hash, documents[i].text_hash, DIGEST_SIZE) == 0)
-            return other;
-    }
-    table->slots[slot] = i + 1;
-    return i;
-}
-
 /* What is to be encoded: documents by number, their passages already cut. */
 struct encode_work {
     size_t *documents; /* (document_count) */
@@ -204,28 +172,22 @@ static int split_document(struct add_batch *batch, size_t i, struct token_list *
     return 0;
 }
 
-/* Cuts the new texts, each once. A later document with the same text shares the first one's. */
-static int cut_passages(struct add_batch *batch, size_t *first, struct encode_work *work,
-                        struct err *err)
+/* Cuts the texts that need vectors. The plan asks for those of a repeated text once. */
+static int cut_passages(struct add_batch *batch, struct encode_work *work, struct err *err)
 {
-    struct first_of table;
     struct token_list tokens = {0};
     struct passage_list list = {0};
-    int r = first_of_make(&table, batch->count, batch->arena, err);
+    int r = 0;
     for (size_t i = 0; i < batch->count && !r; i++) {
-        first[i] = i;
         if (!batch->plans[i].needs_vectors || batch->documents[i].passages)
-            continue;
-        first[i] = first_of_find(&table, batch->documents, i);
-        if (first[i] != i)
             continue;
         if (batch->given[i].vector) {
             r = take_given_vector(batch, i, err);
-        } else {
-            r = split_document(batch, i, &tokens, &list, err);
-            work->documents[work->document_count++] = i;
-            work->passage_count += batch->documents[i].passage_count;
+            continue;
         }
+        r = split_document(batch, i, &tokens, &list, err);
+        work->documents[work->document_count++] = i;
+        work->passage_count += batch->documents[i].passage_count;
     }
     token_list_release(&tokens);
     passage_list_release(&list);
@@ -270,21 +232,13 @@ static int encode_passages(struct add_batch *batch, const struct encode_work *wo
 int batch_encode(struct add_batch *batch, struct err *err)
 {
     struct encode_work work = {0};
-    size_t *first = arena_alloc(batch->arena, batch->count, sizeof *first);
     work.documents = arena_alloc(batch->arena, batch->count, sizeof *work.documents);
-    if (!first || !work.documents)
+    if (!work.documents)
         return err_memory(err, "an add");
-    int r = cut_passages(batch, first, &work, err);
+    int r = cut_passages(batch, &work, err);
     if (!r && work.passage_count)
         r = encode_passages(batch, &work, err);
-    if (r)
-        return r;
-    for (size_t i = 0; i < batch->count; i++) {
-        batch->documents[i].passages = batch->documents[first[i]].passages;
-        batch->documents[i].passage_count = batch->documents[first[i]].passage_count;
-        batch->truncated[i] = batch->truncated[first[i]];
-    }
-    return 0;
+    return r;
 }
 
 /* --- committing --- */
