@@ -145,13 +145,11 @@ namespace
 struct callback_writer : faiss::IOWriter {
     hnsw_write_function *write;
     void *context;
-    struct err *err;
-    int code = 0;
+    struct err failure = {}; /* what `write` said */
 
     size_t operator()(const void *data, size_t size, size_t count) override
     {
-        code = write(context, data, size * count, err);
-        return code < 0 ? 0 : count;
+        return write(context, data, size * count, &failure) < 0 ? 0 : count;
     }
 };
 
@@ -177,14 +175,15 @@ int hnsw_write(const struct hnsw *graph, hnsw_write_function *write, void *conte
     callback_writer writer;
     writer.write = write;
     writer.context = context;
-    writer.err = err;
     int r = guarded(err, "writing a graph", [&] {
         faiss::write_index(graph->index.get(), &writer);
         return 0;
     });
-    if (writer.code < 0) /* FAISS threw because of it; `err` has what the callback said, or */
-        return err_set(err, writer.code, "the index snapshot cannot be written");
-    return r;
+    if (!writer.failure.code)
+        return r;
+    if (err) /* instead of what FAISS threw because of it */
+        *err = writer.failure;
+    return writer.failure.code;
 }
 
 /* Whether every link, offset and level stays inside the graph, and the storage is whole. */
