@@ -193,7 +193,7 @@ static int put_code_point(struct run *run, uint32_t code_point, uint32_t source,
     if (spaced && (r = flush_marks(run, rest + MOST_BYTES, err)) < 0)
         return r;
     if (spaced)
-        put_bytes(run->to, ' ', run->last_source);
+        put_bytes(run->to, ' ', source);
     if (normalizer->strip_accents)
         r = strip(run, code_point, class, source, rest + MOST_BYTES, err);
     else

@@ -55,39 +55,33 @@ int tokenizer_set_bert_templates(struct tokenizer *tokenizer, int64_t cls, int64
     return r;
 }
 
-int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_entry *entry,
-                        struct err *err)
+int tokenizer_open_added(struct tokenizer *tokenizer, size_t capacity, struct err *err)
+{
+    size_t first = tokenizer->model.vocabulary.count;
+    return vocabulary_open(&tokenizer->extra, &tokenizer->arena, capacity, first + capacity, err);
+}
+
+/* The id of an added token, which is given the next free one where it has none yet. */
+static int added_token_id(struct tokenizer *tokenizer, const char *text, size_t size,
+                          uint32_t *ret_id, struct err *err)
 {
     const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
-    const struct piece *known = vocabulary_find(vocabulary, entry->text, entry->size);
-    struct added_token token = {.size = entry->size,
-                                .single_word = entry->single_word,
-                                .lstrip = entry->lstrip,
-                                .rstrip = entry->rstrip};
-    int r = 0;
+    const struct piece *known = vocabulary_find(vocabulary, text, size);
 
-    if (entry->size == 0)
-        return 0; /* as the reference: it can match nowhere */
-    if (entry->id < 0 || entry->id >= VOCABULARY_ID_LIMIT)
-        return err_set(err, ERR_LIMIT, "the added token '%.40s' has an id outside 0 to %d",
-                       entry->text, VOCABULARY_ID_LIMIT - 1);
-    if (known && known->id != (uint32_t)entry->id)
-        return err_set(err, ERR_CORRUPT,
-                       "the added token '%.40s' has the id %lld, but %u in the vocabulary",
-                       entry->text, (long long)entry->id, known->id);
-    token.id = (uint32_t)entry->id;
-    token.text = arena_copy(&tokenizer->arena, entry->text, entry->size);
-    if (!token.text)
-        return err_memory(err, "the added tokens");
     if (!known)
-        r = added_tokens_add(&tokenizer->extra, &tokenizer->arena, token, err);
-    if (r == 0 && !entry->normalized)
-        return added_tokens_add(&tokenizer->raw, &tokenizer->arena, token, err);
-    if (r < 0)
-        return r;
+        known = vocabulary_find(&tokenizer->extra, text, size);
+    *ret_id = known ? known->id : (uint32_t)(vocabulary->count + tokenizer->extra.count);
+    if (known)
+        return 0;
+    return vocabulary_add(&tokenizer->extra, &tokenizer->arena, text, size, *ret_id, err);
+}
 
+/* The text that an added token is looked for by, once that is normalised. */
+static int add_normalized(struct tokenizer *tokenizer, struct added_token token, struct err *err)
+{
     struct normalized content = {0};
-    r = bert_normalizer_run(&tokenizer->normalizer, token.text, 0, token.size, &content, err);
+    int r = bert_normalizer_run(&tokenizer->normalizer, token.text, 0, token.size, &content, err);
+
     if (r == 0 && content.size > 0) {
         token.size = content.size;
         token.text = arena_copy(&tokenizer->arena, content.text, content.size);
@@ -98,17 +92,35 @@ int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_en
     return r;
 }
 
-int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *description, int64_t id,
-                            struct err *err)
+int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_entry *entry,
+                        struct err *err)
+{
+    struct added_token token = {.size = entry->size,
+                                .single_word = entry->single_word,
+                                .lstrip = entry->lstrip,
+                                .rstrip = entry->rstrip};
+    int r;
+
+    if (entry->size == 0)
+        return 0; /* it can match nowhere */
+    if ((r = added_token_id(tokenizer, entry->text, entry->size, &token.id, err)) < 0)
+        return r;
+    token.text = arena_copy(&tokenizer->arena, entry->text, entry->size);
+    if (!token.text)
+        return err_memory(err, "the added tokens");
+    return entry->normalized ? add_normalized(tokenizer, token, err)
+                             : added_tokens_add(&tokenizer->raw, &tokenizer->arena, token, err);
+}
+
+int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *description, struct err *err)
 {
     const json_t *text = json_object_get(description, "content");
-    struct added_token_entry entry = {.id = id};
+    struct added_token_entry entry = {0};
     bool special;
     int r;
 
     if (!json_is_string(text))
-        return err_set(err, ERR_CORRUPT, "the added token with the id %lld has no content",
-                       (long long)id);
+        return err_set(err, ERR_CORRUPT, "an added token has no content");
     entry.text = json_string_value(text);
     entry.size = json_string_length(text);
     if ((r = tokenizer_flag(description, "special", false, &special, err)) < 0 ||
@@ -144,9 +156,9 @@ static int override_normalizer(struct bert_normalizer *normalizer, const json_t 
 static size_t count_ids(const struct tokenizer *tokenizer)
 {
     size_t size = tokenizer->model.vocabulary.id_count;
-    for (size_t i = 0; i < tokenizer->extra.count; i++)
-        if (tokenizer->extra.tokens[i].id >= size)
-            size = (size_t)tokenizer->extra.tokens[i].id + 1;
+    if (tokenizer->extra.count > 0 &&
+        size < tokenizer->model.vocabulary.count + tokenizer->extra.count)
+        size = tokenizer->model.vocabulary.count + tokenizer->extra.count;
     for (size_t i = 0; i < tokenizer->single.count + tokenizer->pair.count; i++) {
         const struct template_part *part =
             i < tokenizer->single.count ? &tokenizer->single.parts[i]

@@ -17,9 +17,9 @@ struct tokenizer {
     struct wordpiece model;
     struct template single, pair;
 
-    size_t vocabulary_size;    /* one more than the largest id of any part */
-    struct added_tokens extra; /* added tokens that the model's vocabulary lacks, for looking up */
-    struct arena arena;        /* owns all that the parts point to */
+    struct vocabulary extra; /* added tokens that the model's vocabulary lacks */
+    size_t vocabulary_size;  /* one more than the largest id of any part */
+    struct arena arena;      /* owns all that the parts point to */
 };
 
 /* Fills a zeroed tokenizer from the folder's files; what was filled before a failure is the
@@ -27,18 +27,23 @@ struct tokenizer {
 int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower_case,
                    struct err *err);
 
-/* Adds a token that is matched as it stands; its text is copied. The vocabulary must be loaded. */
+/* Makes room for `capacity` added tokens; the vocabulary must be loaded. */
+int tokenizer_open_added(struct tokenizer *tokenizer, size_t capacity, struct err *err);
+
+/* Adds a token that is matched as it stands; its text is copied. Its id is the vocabulary's, and
+ * for one that is not in there the next free one: the reference does not look at the id in the
+ * file.
+ */
 struct added_token_entry {
     const char *text;
     size_t size;
-    int64_t id;
     bool single_word, lstrip, rstrip, normalized;
 };
 int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_entry *entry,
                         struct err *err);
 
 /* The same from its description in a file: "content" and the flags. */
-int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *description, int64_t id,
+int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *description,
                             struct err *err);
 
 /* Puts the model's settings where the split needs them, the unknown token looked up. */

@@ -106,14 +106,14 @@ static int load_added_tokens(struct tokenizer *tokenizer, const json_t *list, st
 
     if (list && !json_is_array(list) && !json_is_null(list))
         return err_set(err, ERR_CORRUPT, "added_tokens must be a list");
+    if ((r = tokenizer_open_added(tokenizer, json_array_size(list), err)) < 0)
+        return r;
     json_array_foreach(list, i, item)
     {
-        const json_t *id = json_object_get(item, "id");
-        if (!json_is_integer(id))
-            return err_set(err, ERR_CORRUPT, "added_tokens[%zu] has no id", i);
-        r = tokenizer_add_described(tokenizer, item, json_integer_value(id), err);
-        if (r < 0)
+        if ((r = tokenizer_add_described(tokenizer, item, err)) < 0) {
+            err_prefix(err, "added_tokens[%zu]", i);
             return r;
+        }
     }
     return 0;
 }

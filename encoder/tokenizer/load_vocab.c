@@ -45,26 +45,9 @@ static const char *special_name(const json_t *config, const char *key, const cha
     return json_is_string(content) ? json_string_value(content) : fallback;
 }
 
-/* Tokens of "added_tokens_decoder": {"100": {"content": "[UNK]", "lstrip": false ...} ...}. */
-static int load_decoder(struct tokenizer *tokenizer, json_t *decoder, struct err *err)
-{
-    const char *key;
-    json_t *item;
-    int r;
-
-    json_object_foreach(decoder, key, item)
-    {
-        char *end;
-        long id = strtol(key, &end, 10);
-        if (*end || end == key)
-            return err_set(err, ERR_CORRUPT, "added_tokens_decoder: '%.40s' is no id", key);
-        if ((r = tokenizer_add_described(tokenizer, item, id, err)) < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* The five tokens of BERT; [PAD] and [MASK] may be missing. */
+/* The five tokens of BERT, of which [PAD] and [MASK] may be missing; or where the configuration has
+ * an "added_tokens_decoder" ({"100": {"content": "[UNK]", "lstrip": false ...} ...}) those in it.
+ */
 static int load_specials(struct tokenizer *tokenizer, const json_t *config, struct err *err)
 {
     static const struct {
@@ -76,10 +59,11 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
                     {"pad_token", "[PAD]", false},
                     {"mask_token", "[MASK]", false}};
     uint32_t ids[5] = {0};
-    json_t *decoder = json_object_get(config, "added_tokens_decoder");
-    int r = 0;
+    json_t *decoder = json_object_get(config, "added_tokens_decoder"), *item;
+    const char *key;
+    int r = tokenizer_open_added(tokenizer, json_object_size(decoder), err);
 
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 5 && r == 0; i++) {
         const char *name = special_name(config, specials[i].key, specials[i].fallback);
         const struct piece *piece =
             vocabulary_find(&tokenizer->model.vocabulary, name, strlen(name));
@@ -89,11 +73,16 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
         if (!piece)
             continue;
         ids[i] = piece->id;
-        struct added_token_entry entry = {.text = name, .size = strlen(name), .id = piece->id};
-        if (!decoder && (r = tokenizer_add_token(tokenizer, &entry, err)) < 0)
-            return r;
+        struct added_token_entry entry = {.text = name, .size = strlen(name)};
+        if (!decoder)
+            r = tokenizer_add_token(tokenizer, &entry, err);
     }
-    if (json_is_object(decoder) && (r = load_decoder(tokenizer, decoder, err)) < 0)
+    json_object_foreach(decoder, key, item)
+    {
+        if (r == 0)
+            r = tokenizer_add_described(tokenizer, item, err);
+    }
+    if (r < 0)
         return r;
     return tokenizer_set_bert_templates(tokenizer, ids[0], ids[1], err);
 }

@@ -237,10 +237,7 @@ const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id)
     const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
     if (id < vocabulary->id_count && vocabulary->by_id[id])
         return vocabulary->by_id[id];
-    for (size_t i = 0; i < tokenizer->extra.count; i++)
-        if (tokenizer->extra.tokens[i].id == id)
-            return tokenizer->extra.tokens[i].text;
-    return NULL;
+    return id < tokenizer->extra.id_count ? tokenizer->extra.by_id[id] : NULL;
 }
 
 bool tokenizer_id(const struct tokenizer *tokenizer, const char *piece, uint32_t *ret_id)
@@ -248,18 +245,11 @@ bool tokenizer_id(const struct tokenizer *tokenizer, const char *piece, uint32_t
     size_t size = strlen(piece);
     const struct piece *known = vocabulary_find(&tokenizer->model.vocabulary, piece, size);
 
-    if (known) {
+    if (!known)
+        known = vocabulary_find(&tokenizer->extra, piece, size);
+    if (known)
         *ret_id = known->id;
-        return true;
-    }
-    for (size_t i = 0; i < tokenizer->extra.count; i++) {
-        const struct added_token *token = &tokenizer->extra.tokens[i];
-        if (token->size == size && memcmp(token->text, piece, size) == 0) {
-            *ret_id = token->id;
-            return true;
-        }
-    }
-    return false;
+    return known;
 }
 
 size_t tokenizer_vocabulary_size(const struct tokenizer *tokenizer)

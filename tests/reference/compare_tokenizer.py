@@ -33,7 +33,7 @@ def record(text):
 def ours(dump, folder, pairs, limit, lower=-1, repeat=None):
     data = b"".join(record(a) + record(b) for a, b in pairs)
     command = [dump, folder, str(limit), str(lower)] + ([str(repeat)] if repeat else [])
-    return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode()
+    return subprocess.run(command, input=data, stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
 def byte_offsets(text):
@@ -133,6 +133,14 @@ def changed_model(folder, change):
     return made
 
 
+def every_piece(data):
+    """A vocabulary that has the code points below U+20000 as pieces: no difference hides in an
+    unknown token."""
+    codes = [chr(c) for c in CODE_POINTS if 0 < c < 0x20000]
+    pieces = [t["content"] for t in data["added_tokens"]] + codes + ["##" + c for c in codes]
+    data["model"]["vocab"] = {p: i for i, p in enumerate(dict.fromkeys(pieces))}
+
+
 def switches(data, **values):
     data["normalizer"].update(values)
 
@@ -171,6 +179,9 @@ def main():
     compare.run("hard texts, limit 2", folder, tokenizer, singles[:2000], 2)
 
     for name, change in (
+        ("each code point a piece", every_piece),
+        ("each code point a piece, case and accents kept", lambda d: (every_piece(d), switches(
+            d, lowercase=False, strip_accents=False))),
         ("nothing normalised", lambda d: switches(d, clean_text=False, handle_chinese_chars=False,
                                                   strip_accents=False, lowercase=False)),
         ("lower case, accents kept", lambda d: switches(d, strip_accents=False)),
@@ -181,8 +192,8 @@ def main():
     ):
         with changed_model(folder, change) as made:
             other = Tokenizer.from_file(os.path.join(made, "tokenizer.json"))
-            compare.run(f"hard texts, {name}", made, other, singles)
-            if "case" in name or "nothing" in name:
+            compare.run(f"hard texts, {name}", made, other, singles, 0)
+            if "case" in name or "nothing" in name or "each" in name:
                 compare.run(f"every code point between letters, {name}", made, other, within)
 
     if len(sys.argv) > 3:
