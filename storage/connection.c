@@ -20,11 +20,13 @@ static const char PRAGMAS_BOTH[] = "PRAGMA foreign_keys = ON;"
                                    "PRAGMA secure_delete = FAST;"
                                    "PRAGMA temp_store = MEMORY;";
 
-/* page_size and auto_vacuum only take effect while the file is empty. 8 KiB hold five vectors of
- * 384 numbers with little waste. The log is checkpointed when it has some 16 MiB. */
-static const char PRAGMAS_WRITE[] = "PRAGMA page_size = 8192;"
-                                    "PRAGMA auto_vacuum = INCREMENTAL;"
-                                    "PRAGMA synchronous = FULL;"
+/* Of the file, so they are said before anything is in it. 8 KiB hold five vectors of 384 numbers
+ * with little waste. */
+static const char PRAGMAS_EMPTY[] = "PRAGMA page_size = 8192;"
+                                    "PRAGMA auto_vacuum = INCREMENTAL;";
+
+/* The log is checkpointed when it has some 16 MiB. */
+static const char PRAGMAS_WRITE[] = "PRAGMA synchronous = FULL;"
                                     "PRAGMA cache_size = -32768;"
                                     "PRAGMA wal_autocheckpoint = 2000;"
                                     "PRAGMA journal_size_limit = 33554432;";
@@ -99,13 +101,20 @@ int connection_open_write(struct connection *connection, const char *path, struc
     int r = connection_open(connection, path, PRAGMAS_WRITE, err);
     if (r < 0)
         return r;
+    int64_t pages = 0;
     struct query query;
     bool row = false;
+    r = connection_number(connection, "PRAGMA page_count", &pages, err);
+    if (r == 0 && pages == 0)
+        r = connection_execute(connection, PRAGMAS_EMPTY, err);
+    if (r < 0)
+        goto out;
     query_begin(&query, connection, "PRAGMA journal_mode = WAL");
     r = query_next(&query, &row, err);
     if (r == 0 && (!row || strcmp((const char *)sqlite3_column_text(query.statement, 0), "wal")))
         r = err_set(err, ERR_UNSUPPORTED, "%s: its file system allows no write-ahead log", path);
     query_end(&query);
+out:
     if (r < 0)
         connection_close(connection);
     return r;
