@@ -16,6 +16,16 @@ uint64_t snapshot_checksum(const struct snapshot_header *header)
     return XXH3_64bits_digest(&state);
 }
 
+uint64_t snapshot_part_checksum(const struct snapshot_part *part, const void *contents)
+{
+    XXH3_state_t state;
+
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, contents, (size_t)snapshot_padded(part->size));
+    XXH3_64bits_update(&state, part, offsetof(struct snapshot_part, checksum));
+    return XXH3_64bits_digest(&state);
+}
+
 struct snapshot_part *snapshot_table(struct snapshot_header *header)
 {
     return (struct snapshot_part *)(header + 1);

@@ -48,15 +48,18 @@ struct snapshot_part {
     uint64_t dead_count; /* 0: there is no bitmap */
     uint64_t offset;     /* of the contents in the file */
     uint64_t size;       /* of ids, bitmap and vectors, or graph, without the padding */
-    uint64_t checksum;   /* XXH3-64 of the contents with their padding */
     float largest_norm;
     uint32_t flags;
     uint64_t zero[2];
+    uint64_t checksum; /* XXH3-64 of the contents with their padding, then of the fields above */
 };
 _Static_assert(sizeof(struct snapshot_part) == 64, "no padding");
 
 /* The checksum of header and table, which lie behind each other. */
 uint64_t snapshot_checksum(const struct snapshot_header *header);
+
+/* The checksum of a part, whose contents with their padding are at `contents`. */
+uint64_t snapshot_part_checksum(const struct snapshot_part *part, const void *contents);
 
 /* The table behind a header. */
 struct snapshot_part *snapshot_table(struct snapshot_header *header);

@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/file.h"
 #include "index/faiss/hnsw.h"
@@ -67,7 +66,7 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
         (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero[0] || entry->zero[1])
         return corrupt(err, "a part's entry makes no sense");
     const unsigned char *at = map->data + begin;
-    if (XXH3_64bits(at, (size_t)snapshot_padded(entry->size)) != entry->checksum)
+    if (snapshot_part_checksum(entry, at) != entry->checksum)
         return corrupt(err, "a part was altered");
 
     size_t ids_size = (size_t)entry->count * sizeof *contents.ids;

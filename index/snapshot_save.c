@@ -65,6 +65,7 @@ static int write_part(struct writer *writer, const struct view_part *part,
         return r;
     entry.size = writer->offset - entry.offset;
     r = write_bytes(writer, padding, snapshot_padded(entry.size) - entry.size, err);
+    XXH3_64bits_update(writer->hashed, &entry, offsetof(struct snapshot_part, checksum));
     entry.checksum = XXH3_64bits_digest(writer->hashed);
     *ret_entry = entry;
     return r;

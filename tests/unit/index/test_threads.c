@@ -10,7 +10,7 @@
 
 #include "tests/unit/index/oracle.h"
 
-enum { DIMENSION = 8, SEARCHERS = 3, GROUP = 8, GROUPS = 400, TOP_K = 40 };
+enum { DIMENSION = 8, SEARCHERS = 3, GROUP = 8, GROUPS = 2000, TOP_K = 40 };
 
 /* Vectors come and go in groups of GROUP with consecutive ids: group g is ids [g * GROUP + 1,
  * (g + 1) * GROUP], added in one apply, and the group 5 before it removed in the same one. */
