@@ -158,6 +158,9 @@ $(LIB)/libfaiss_c.so: | $(DEPS_OK)
 	@mkdir -p $(@D)
 	$(Q)cp -r $(FAISS)/lib/. $(@D)
 
+# The protocol as OpenAPI is assembled into its object.
+$(O)/daemon/openapi.c.o: daemon/openapi.json
+
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
 # --- getting what is needed ---

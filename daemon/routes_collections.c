@@ -1,0 +1,104 @@
+/* Answers about collections: all, one, a new one, and the end of one. */
+#include "daemon/routes.h"
+
+/* Null where the clients bring the vectors. */
+static void put_of_model(struct json_writer *writer, const struct store_collection *stored,
+                         const char *key, const char *value)
+{
+    json_key(writer, key);
+    json_put_string(writer, stored->model[0] ? value : NULL);
+}
+
+static void put_collection(struct json_writer *writer, const struct engine_collection *collection)
+{
+    const struct store_collection *stored = &collection->stored;
+
+    json_open(writer, '{');
+    json_member_string(writer, "name", stored->name);
+    put_of_model(writer, stored, "model", stored->model);
+    put_of_model(writer, stored, "fingerprint", stored->fingerprint);
+    put_of_model(writer, stored, "precision", stored->precision);
+    json_member_integer(writer, "dimension", (int64_t)stored->dimension);
+    json_member_string(writer, "metric", stored->metric);
+    json_member_integer(writer, "documents", stored->documents);
+    json_member_integer(writer, "passages", stored->passages);
+    json_member_integer(writer, "sequence", stored->sequence);
+    json_member_integer(writer, "created_at", stored->created_at);
+    json_key(writer, "index");
+    json_open(writer, '{');
+    json_member_string(writer, "setting", stored->index);
+    json_member_string(writer, "kind", collection->index_kind);
+    json_member_integer(writer, "vectors", (int64_t)collection->index_live);
+    json_member_integer(writer, "tombstones", (int64_t)collection->index_tombstones);
+    json_member_integer(writer, "segments", (int64_t)collection->index_segments);
+    json_member_integer(writer, "tail", (int64_t)collection->index_tail);
+    json_member_integer(writer, "bytes", (int64_t)collection->index_bytes);
+    json_member_integer(writer, "sequence", collection->index_sequence);
+    json_close(writer, '}');
+    json_close(writer, '}');
+}
+
+int answer_collections(struct call *call)
+{
+    struct json_writer writer = {.buf = &call->answer};
+    struct engine_collection *collections;
+    size_t count;
+    int r = engine_collection_list(call->service->engine, &call->arena, &collections, &count,
+                                   &call->fault.err);
+    if (r < 0)
+        return r;
+    json_open(&writer, '{');
+    json_key(&writer, "collections");
+    json_open(&writer, '[');
+    for (size_t i = 0; i < count; i++)
+        put_collection(&writer, &collections[i]);
+    json_close(&writer, ']');
+    json_close(&writer, '}');
+    json_line_end(&writer);
+    return answer_done(call, &writer);
+}
+
+int answer_collection_get(struct call *call)
+{
+    struct json_writer writer = {.buf = &call->answer};
+    struct engine_collection collection;
+    int r = engine_collection_get(call->service->engine, call->name, &collection, &call->fault.err);
+
+    if (r < 0)
+        return r;
+    put_collection(&writer, &collection);
+    json_line_end(&writer);
+    return answer_done(call, &writer);
+}
+
+int answer_collection_put(struct call *call)
+{
+    struct engine_collection_options options;
+    bool created = false;
+    json_t *body;
+    int r = wire_parse(&body, call->body, call->body_size, "the request", &call->fault);
+
+    if (r < 0)
+        return r;
+    r = wire_read_collection(body, &options, &call->fault);
+    if (r == 0)
+        r = engine_collection_put(call->service->engine, call->name, &options, &created,
+                                  &call->fault.err);
+    json_decref(body);
+    if (r == 0)
+        r = answer_collection_get(call);
+    if (r == 0 && created)
+        call->status = 201;
+    return r;
+}
+
+int answer_collection_drop(struct call *call)
+{
+    struct json_writer writer = {.buf = &call->answer};
+    int r = engine_collection_drop(call->service->engine, call->name, &call->fault.err);
+
+    if (r < 0)
+        return r;
+    json_put_raw(&writer, "{\"deleted\":true}\n");
+    return answer_done(call, &writer);
+}

@@ -1,0 +1,33 @@
+/* A bounded queue of work with threads of its own.
+ *
+ * The item is part of the caller's structure, so queuing allocates nothing and can only fail by
+ * being full. Thread-safe.
+ */
+#ifndef SBERT_DAEMON_SERVICE_QUEUE_H
+#define SBERT_DAEMON_SERVICE_QUEUE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct service_work {
+    void (*run)(struct service_work *work); /* on one of the queue's threads */
+    struct service_work *next;              /* the queue's */
+};
+
+struct service_queue;
+
+int service_queue_open(struct service_queue **ret_queue, const char *name, int threads,
+                       size_t capacity, struct err *err);
+
+/* Does all that waits, ends the threads, and frees; accepts NULL. */
+void service_queue_close(struct service_queue *queue);
+
+/* ERR_BUSY where `capacity` items wait already. Once submitted the item may run, and be gone, at
+ * any moment. */
+int service_queue_submit(struct service_queue *queue, struct service_work *work, struct err *err);
+
+/* How many wait now. */
+size_t service_queue_waiting(struct service_queue *queue);
+
+#endif

@@ -1,0 +1,287 @@
+/* The service's life in the foreground: open the socket, load the engine beside it, serve, stop.
+ *
+ * Threads: the main thread waits for signals and events and does the steps below; the loader opens
+ * the engine and ends; the HTTP loop and the queues' threads serve.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "daemon/http.h"
+#include "daemon/service.h"
+#include "daemon/service_log.h"
+#include "daemon/service_socket.h"
+#include "daemon/wire_limits.h"
+
+/* How long a stop waits for requests that are still being sent to us. */
+#define UPLOAD_GRACE_SECONDS 5.0
+
+enum { BULK_THREADS = 2, INTERACTIVE_THREADS_MIN = 4 };
+
+struct run {
+    const struct settings *settings;
+    const char *const *given;
+    struct service service;
+    struct service_socket socket;
+    struct http *http;
+    int signals; /* a signalfd */
+    pthread_t loader;
+    bool loader_started, loader_joined;
+    _Atomic bool loader_done;
+    int loaded;            /* the loader's result */
+    struct err loader_err; /* and why */
+    volatile int cancel;   /* for the loader */
+    int stop_signals;      /* how many asked for the end */
+    double stopped;        /* when the first did */
+};
+
+double service_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Tells a supervisor how it goes: sd_notify(3)'s protocol, a datagram to $NOTIFY_SOCKET. */
+static void notify(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = path ? strlen(path) : 0;
+
+    if (size < 2 || size >= sizeof address.sun_path || (*path != '/' && *path != '@'))
+        return;
+    memcpy(address.sun_path, path, size);
+    if (*path == '@')
+        address.sun_path[0] = '\0';
+    int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return;
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    if (sendto(descriptor, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+               length) < 0)
+        service_log(LOG_WARNING, "cannot notify the supervisor: %s", strerror(errno));
+    close(descriptor);
+}
+
+/* --- loading --- */
+
+static void *load(void *argument)
+{
+    struct run *run = argument;
+    const struct engine_options options = {
+        .data_folder = run->settings->data_folder,
+        .model = run->settings->model,
+        .threads = run->settings->threads,
+        .log = service_log_callback,
+    };
+
+    run->loaded = engine_open(&run->service.engine, &options, &run->cancel, &run->loader_err);
+    atomic_store(&run->loader_done, true);
+    eventfd_write(run->service.event, 1);
+    return NULL;
+}
+
+/* The loader has ended: from here the service is ready, or it has failed. */
+static int finish_loading(struct run *run, struct err *err)
+{
+    pthread_join(run->loader, NULL);
+    run->loader_joined = true;
+    if (run->loaded == ERR_CANCELLED && run->stop_signals > 0)
+        return 0;
+    if (run->loaded < 0) {
+        *err = run->loader_err;
+        return run->loaded;
+    }
+    int loading = SERVICE_LOADING;
+    if (!atomic_compare_exchange_strong(&run->service.state, &loading, SERVICE_READY))
+        return 0; /* told to stop meanwhile */
+    service_log(LOG_INFO, "ready: %s, %zu dimensions, on %s, after %.2f s",
+                engine_model_name(run->service.engine),
+                engine_model(run->service.engine)->dimension, run->settings->socket,
+                service_now() - run->service.started);
+    notify("READY=1");
+    return 0;
+}
+
+/* --- signals --- */
+
+static void begin_stop(struct run *run, const char *signal_name)
+{
+    if (run->stop_signals++ > 0) {
+        service_log(LOG_WARNING, "%s again: giving up what is under way", signal_name);
+        if (run->loader_joined && run->service.engine)
+            engine_cancel(run->service.engine);
+        return;
+    }
+    service_log(LOG_INFO, "%s: stopping", signal_name);
+    notify("STOPPING=1");
+    run->stopped = service_now();
+    atomic_store(&run->service.state, SERVICE_STOPPING);
+    run->cancel = 1;
+    http_quiesce(run->http);
+    service_socket_remove(&run->socket);
+}
+
+static void reload(struct run *run)
+{
+    struct err err = {0};
+    int level;
+
+    if (settings_reload_level(run->settings, run->given, &level, &err) == 0)
+        service_log_set_level(level);
+    else
+        service_log(LOG_ERR, "not reloaded: %s", err.message);
+    if (run->settings->log_file && service_log_open(run->settings->log_file, &err) < 0)
+        service_log(LOG_ERR, "the log stays as it was: %s", err.message);
+    service_log(LOG_INFO, "SIGHUP: log level and log file are as the settings have them now");
+}
+
+static void take_signal(struct run *run)
+{
+    struct signalfd_siginfo signal;
+
+    if (read(run->signals, &signal, sizeof signal) != sizeof signal)
+        return;
+    if (signal.ssi_signo == SIGHUP)
+        reload(run);
+    else
+        begin_stop(run, signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/* --- serving --- */
+
+/* True when nothing is under way any more, or only uploads that take too long. */
+static bool drained(struct run *run)
+{
+    struct service *service = &run->service;
+
+    pthread_mutex_lock(&service->lock);
+    size_t working = service->working, in_flight = service->in_flight;
+    pthread_mutex_unlock(&service->lock);
+    return working == 0 && (in_flight == 0 || service_now() - run->stopped > UPLOAD_GRACE_SECONDS);
+}
+
+/* Waits for signals and events until all is done. */
+static int serve(struct run *run, struct err *err)
+{
+    int r = 0;
+
+    for (;;) {
+        struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
+                                   {.fd = run->service.event, .events = POLLIN}};
+        int patience = run->stop_signals ? (int)(UPLOAD_GRACE_SECONDS * 1000) + 1 : -1;
+        if (poll(sources, 2, patience) < 0 && errno != EINTR)
+            return err_set_errno(err, errno, "cannot wait for signals");
+        eventfd_t events;
+        if (sources[1].revents && eventfd_read(run->service.event, &events) != 0)
+            return err_set_errno(err, errno, "cannot read an event");
+        if (sources[0].revents)
+            take_signal(run);
+        if (atomic_load(&run->loader_done) && !run->loader_joined &&
+            (r = finish_loading(run, err)) < 0)
+            return r;
+        if (run->stop_signals && run->loader_joined && drained(run))
+            return 0;
+    }
+}
+
+static int open_signals(struct run *run, struct err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    /* Blocked before the first thread, so that all threads inherit it. */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    run->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (run->signals < 0)
+        return err_set_errno(err, errno, "cannot receive signals");
+    return 0;
+}
+
+static int open_all(struct run *run, struct err *err)
+{
+    const struct settings *settings = run->settings;
+    struct service *service = &run->service;
+    int threads = cpu_count() < INTERACTIVE_THREADS_MIN ? INTERACTIVE_THREADS_MIN : cpu_count();
+    int r;
+
+    if ((r = open_signals(run, err)) < 0)
+        return r;
+    if ((service->event = eventfd(0, EFD_CLOEXEC)) < 0)
+        return err_set_errno(err, errno, "cannot make an event");
+    if ((r = service_socket_open(&run->socket, settings->socket, settings->socket_mode,
+                                 settings->socket_group, err)) < 0)
+        return r;
+    if ((r = service_queue_open(&service->interactive, "interactive", threads,
+                                LIMIT_WAITING_INTERACTIVE, err)) < 0)
+        return r;
+    if ((r = service_queue_open(&service->bulk, "bulk", BULK_THREADS, LIMIT_WAITING_BULK, err)) < 0)
+        return r;
+    if ((r = http_open(&run->http, service, run->socket.descriptor, err)) < 0)
+        return r;
+    int error = pthread_create(&run->loader, NULL, load, run);
+    if (error)
+        return err_set_errno(err, error, "cannot start a thread");
+    run->loader_started = true;
+    return 0;
+}
+
+static void close_all(struct run *run)
+{
+    struct service *service = &run->service;
+
+    atomic_store(&service->state, SERVICE_STOPPING);
+    if (run->loader_started && !run->loader_joined) {
+        run->cancel = 1;
+        pthread_join(run->loader, NULL);
+    }
+    service_socket_remove(&run->socket);
+    service_queue_close(service->interactive);
+    service_queue_close(service->bulk);
+    http_close(run->http);
+    engine_close(service->engine);
+    if (service->event >= 0)
+        close(service->event);
+    if (run->signals >= 0)
+        close(run->signals);
+    pthread_mutex_destroy(&service->lock);
+}
+
+int service_run(const struct settings *settings, const char *const given[SETTING_COUNT],
+                struct err *err)
+{
+    struct run run = {.settings = settings, .given = given, .signals = -1};
+    struct service *service = &run.service;
+
+    umask(077);
+    run.socket.descriptor = -1;
+    service->event = -1;
+    service->socket = settings->socket;
+    service->data_folder = settings->data_folder;
+    service->started = service_now();
+    pthread_mutex_init(&service->lock, NULL);
+    int r = open_all(&run, err);
+    if (r == 0)
+        r = serve(&run, err);
+    close_all(&run);
+    if (r == 0)
+        service_log(LOG_INFO, "stopped");
+    return r;
+}
