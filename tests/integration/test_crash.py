@@ -1,0 +1,272 @@
+"""A real daemon killed with SIGKILL while it is written to, and the order in which it syncs and answers.
+
+Twenty rounds: clients add, replace and delete over the socket until the daemon dies under them. After
+each restart, what was acknowledged is there, what was not is there whole or not at all, and searches
+answer as brute force over the same texts does. A kill cannot show a missing sync, since the system
+keeps what was written; so the second test looks at the order of the system calls.
+
+The programs are looked for in $SBERTD_BIN, else build/bin.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+import numpy
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("SBERTD_BIN", ROOT / "build/bin"))
+MODEL = ROOT / "tests/golden/models/mean-64"
+ROUNDS = 20
+WRITERS = 3
+WORDS = "cat dog movie film music song rain sun city people water fire happy sad old new".split()
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+    def call(self, method, path, body=None):
+        """The answer's JSON; any other status than 200 is an AssertionError."""
+        self.request(method, path, None if body is None else json.dumps(body),
+                     {"Content-Type": "application/json"})
+        response = self.getresponse()
+        answer = json.loads(response.read())
+        assert response.status == 200, answer
+        return answer
+
+
+class Daemon:
+    """`sbertd run` on a folder of its own, ended by its pid."""
+
+    def __init__(self, folder, environment=None):
+        self.folder = folder
+        self.socket = folder / "s"
+        self.process = subprocess.Popen(
+            [BIN / "sbertd", f"--socket={self.socket}", f"--data-dir={folder / 'data'}",
+             f"--model={MODEL}", "--threads=2", "run"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(folder / "log", "ab"),
+            env={**os.environ, **(environment or {})})
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + 30
+        while True:
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
+                self.connect().call("GET", "/health")
+                return
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.002)
+
+    def connect(self):
+        return Connection(self.socket)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(30) == 0, (self.folder / "log").read_text()
+
+
+@pytest.fixture
+def folder():
+    if not (BIN / "sbertd").exists():
+        pytest.skip(f"{BIN / 'sbertd'} is not built")
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sbertd-crash-"))  # short, for the socket's sake
+    yield path
+    shutil.rmtree(path)
+
+
+class Writer(threading.Thread):
+    """Changes documents of its own, one request after the other, until the daemon is gone.
+
+    `known` is what its documents are as far as they were acknowledged, `wanted` what they are if the
+    request under way was carried out.
+    """
+
+    def __init__(self, number, known, seed, daemon):
+        super().__init__()
+        self.number, self.known, self.wanted = number, known, dict(known)
+        self.random = random.Random(seed)
+        self.connection = daemon.connect()
+        self.acknowledged = 0
+        self.error = None
+
+    def text(self):
+        return f"{self.random.choice(WORDS)} {self.random.choice(WORDS)} {self.random.randrange(9999)}"
+
+    def change(self):
+        """One request; `wanted` says what it makes of the documents."""
+        some = self.random.sample(sorted(self.known), min(len(self.known), 4))
+        if some and self.random.random() < 0.2:
+            self.wanted = {id: text for id, text in self.known.items() if id not in some}
+            self.connection.call("POST", "/v1/collections/default/documents/delete", {"ids": some})
+            return
+        count = self.random.choice([1, 8, 40])
+        documents = {f"{self.number}/{self.random.randrange(10**9)}": self.text() for _ in range(count)}
+        documents.update({id: self.text() for id in some})
+        self.wanted = {**self.known, **documents}
+        self.connection.call("POST", "/v1/collections/default/documents", {
+            "documents": [{"id": id, "text": text} for id, text in documents.items()]})
+
+    def run(self):
+        try:
+            while True:
+                self.change()
+                self.known = self.wanted
+                self.acknowledged += 1
+        except (OSError, http.client.HTTPException):
+            pass  # the daemon is gone
+        except Exception as error:  # shown by the test
+            self.error = error
+
+
+def stored_documents(connection):
+    documents, after = {}, ""
+    while after is not None:
+        page = connection.call(
+            "GET", f"/v1/collections/default/documents?limit=1000&after={urllib.parse.quote(after, safe='')}")
+        documents.update({document["id"]: document["text"] for document in page["documents"]})
+        after = page["next"]
+    return documents
+
+
+class Oracle:
+    """Brute force over the texts, with vectors that the daemon makes of them afresh."""
+
+    def __init__(self):
+        self.vectors = {}
+
+    def embed(self, connection, texts):
+        new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
+        for i in range(0, len(new), 2000):
+            answer = connection.call("POST", "/v1/embeddings", {"input": new[i:i + 2000]})
+            for text, data in zip(new[i:i + 2000], answer["data"]):
+                vector = numpy.array(data["embedding"], numpy.float64)
+                self.vectors[text] = vector / numpy.linalg.norm(vector)
+        return numpy.array([self.vectors[text] for text in texts])
+
+    def check(self, connection, documents, query):
+        top_k = 10
+        ids = list(documents)
+        cosines = self.embed(connection, list(documents.values())) @ self.embed(connection, [query])[0]
+        score_of = dict(zip(ids, cosines))
+        hits = connection.call("POST", "/v1/collections/default/search",
+                               {"query": query, "top_k": top_k})["results"]
+        best = numpy.sort(cosines)[::-1][:top_k]
+        assert len(hits) == len(best)
+        assert len({hit["id"] for hit in hits}) == len(hits)
+        assert numpy.allclose([hit["score"] for hit in hits], best, atol=1e-5)
+        for hit in hits:
+            assert hit["text"] == documents[hit["id"]]
+            assert abs(hit["score"] - score_of[hit["id"]]) < 1e-5
+
+
+def own(documents, number):
+    return {id: text for id, text in documents.items() if id.startswith(f"{number}/")}
+
+
+def test_what_was_acknowledged_survives_twenty_kills(folder):
+    chance = random.Random(20)
+    known = [{} for _ in range(WRITERS)]
+    oracle = Oracle()
+    acknowledged = pending_there = 0
+    daemon = Daemon(folder)
+    try:
+        for round in range(ROUNDS):
+            writers = [Writer(i, known[i], 1000 * round + i, daemon) for i in range(WRITERS)]
+            for writer in writers:
+                writer.start()
+            enough = chance.randrange(4, 40)
+            deadline = time.monotonic() + 30
+            while sum(writer.acknowledged for writer in writers) < enough:
+                assert time.monotonic() < deadline and all(writer.is_alive() for writer in writers)
+                time.sleep(0.001)
+            time.sleep(chance.random() * 0.01)  # so that the kill finds it anywhere in a request
+            daemon.kill()
+            for writer in writers:
+                writer.join()
+                assert writer.error is None, writer.error
+
+            daemon = Daemon(folder)
+            connection = daemon.connect()
+            documents = stored_documents(connection)
+            for writer in writers:
+                there = own(documents, writer.number)
+                assert there in (writer.known, writer.wanted), f"round {round}, writer {writer.number}"
+                known[writer.number] = there
+                acknowledged += writer.acknowledged
+                pending_there += there != writer.known
+            assert len(documents) == sum(len(own(documents, i)) for i in range(WRITERS))
+            oracle.check(connection, documents, f"{chance.choice(WORDS)} of the {chance.choice(WORDS)}")
+        daemon.stop()
+        daemon = Daemon(folder)  # from the snapshot now
+        assert stored_documents(daemon.connect()) == documents
+        oracle.check(daemon.connect(), documents, "the music of the rain")
+        daemon.stop()
+    finally:
+        daemon.kill()
+    print(f"{acknowledged} requests acknowledged, {len(documents)} documents at the end, "
+          f"{pending_there} requests on disk without their answer")
+
+
+def build_shim(folder):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        pytest.skip("there is no C compiler to build the shim with")
+    library = folder / "sync_shim.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library,
+                    ROOT / "tests/fault/sync_shim.c", "-ldl"], check=True)
+    return library
+
+
+def test_the_log_is_synced_before_a_write_is_answered(folder):
+    log = folder / "events"
+    daemon = Daemon(folder, {"LD_PRELOAD": str(build_shim(folder)), "SHIM_LOG": str(log),
+                             "SHIM_FOLDER": str((folder / "data").resolve())})
+    try:
+        connection = daemon.connect()
+        connection.call("GET", "/health")
+        changes = [("POST", "/v1/collections/default/documents",
+                    {"documents": [{"id": f"{i}", "text": f"{word} {i}"}]})
+                   for i, word in enumerate(WORDS)]
+        changes.append(("POST", "/v1/collections/default/documents",
+                        {"documents": [{"id": "0", "text": "another text"}]}))
+        changes.append(("POST", "/v1/collections/default/documents/delete", {"ids": ["1", "2"]}))
+        changes.append(("DELETE", "/v1/collections/default/documents/3", None))
+        for change in changes:
+            before = log.stat().st_size
+            connection.call(*change)
+            with open(log) as stream:
+                stream.seek(before)
+                events = [line.rstrip("\n").split(" ", 2) for line in stream]
+            answer = next(i for i, (op, _, path) in enumerate(events)
+                          if op in ("send", "write") and path.startswith("socket:"))
+            log_events = [op for op, _, path in events[:answer] if path.endswith("/store.sqlite3-wal")]
+            assert "write" in log_events, f"{change} was answered before it was written: {events}"
+            assert log_events[-1] == "sync", f"{change} was answered before it was synced: {events}"
+        daemon.stop()
+    finally:
+        daemon.kill()
