@@ -1,0 +1,382 @@
+/* Tests of loading a model's folder: the spellings that load, and the refusals that name why not.
+ */
+#include <math.h>
+
+#include "encoder/model/model.h"
+#include "tests/unit/encoder/golden_copy.h"
+
+static struct model *open_golden(const char *name)
+{
+    struct err err;
+    struct model *model = NULL;
+    char *folder = file_join(GOLDEN_MODELS, name);
+    assert_non_null(folder);
+    if (model_open(&model, folder, &err) < 0)
+        fail_msg("%s: %s", name, err.message);
+    free(folder);
+    return model;
+}
+
+static void every_spelling_of_a_folder_loads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t hidden_size, dimension, max_seq_length;
+        unsigned pooling;
+        bool normalize;
+        enum activation activation;
+    } models[] = {
+        {"cls-32", 32, 32, 32, POOLING_CLS, false, ACTIVATION_GELU},
+        {"mean-64", 64, 64, 24, POOLING_MEAN, true, ACTIVATION_GELU},
+        {"max-32", 32, 32, 24, POOLING_MAX, false, ACTIVATION_GELU_TANH},
+        {"cls-mean-64", 64, 128, 32, POOLING_CLS | POOLING_MEAN, false, ACTIVATION_GELU},
+        {"mean-32-f16", 32, 32, 32, POOLING_MEAN, true, ACTIVATION_RELU},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        struct model *model = open_golden(models[i].name);
+        assert_string_equal(model->architecture, "bert");
+        assert_int_equal(model->vocabulary_size, 173);
+        assert_int_equal(model->layers, 2);
+        assert_int_equal(model->heads, 4);
+        assert_int_equal(model->max_positions, 40);
+        assert_int_equal(model->position_offset, 0);
+        assert_int_equal(model->hidden_size, models[i].hidden_size);
+        assert_int_equal(model->intermediate_size, models[i].hidden_size * 3 / 2);
+        assert_int_equal(model->dimension, models[i].dimension);
+        assert_int_equal(model->pooled_size, models[i].dimension);
+        assert_int_equal(model->max_seq_length, models[i].max_seq_length);
+        assert_int_equal(model->pooling, models[i].pooling);
+        assert_int_equal(model->normalize, models[i].normalize);
+        assert_int_equal(model->activation, models[i].activation);
+        assert_int_equal(model->do_lower_case, -1);
+        assert_string_equal(model->similarity, "cosine");
+        assert_null(model->document_prompt);
+        assert_int_equal(strlen(model->fingerprint), 64);
+        assert_true(model->embedding_norm.eps == 1e-12f);
+        model_close(model);
+    }
+}
+
+/* The first row of the expected hidden_0.f32 is the norm of what the tables hold for [CLS] (id 2)
+ * at position 0 with type 0. */
+static void check_first_embedding(const char *name)
+{
+    struct model *model = open_golden(name);
+    size_t hidden = model->hidden_size, size;
+    double row[64], mean = 0, square = 0;
+    char *path = NULL, *data;
+    for (size_t i = 0; i < hidden; i++) {
+        row[i] = (double)model->word_embeddings[2 * hidden + i] +
+                 (double)model->position_embeddings[i] + (double)model->token_type_embeddings[i];
+        mean += row[i] / (double)hidden;
+    }
+    for (size_t i = 0; i < hidden; i++)
+        square += (row[i] - mean) * (row[i] - mean) / (double)hidden;
+
+    assert_true(asprintf(&path, GOLDEN_MODELS "%s/expected/hidden_0.f32", name) > 0);
+    assert_int_equal(file_read(&data, &size, path, 1 << 24, NULL), 0);
+    for (size_t i = 0; i < hidden; i++) {
+        float expected;
+        memcpy(&expected, data + i * sizeof expected, sizeof expected);
+        double norm =
+            (row[i] - mean) / sqrt(square + 1e-12) * (double)model->embedding_norm.weight[i] +
+            (double)model->embedding_norm.bias[i];
+        assert_true(fabs(norm - (double)expected) < 1e-6);
+    }
+    free(data);
+    free(path);
+    model_close(model);
+}
+
+static void the_numbers_are_right_in_every_precision_and_naming(void **state)
+{
+    (void)state;
+    check_first_embedding("cls-32");      /* f32 */
+    check_first_embedding("cls-mean-64"); /* bf16 */
+    check_first_embedding("mean-32-f16"); /* f16, in shards */
+    check_first_embedding("max-32");      /* bert., gamma, beta */
+}
+
+static void an_f32_tensor_stays_in_the_mapped_file(void **state)
+{
+    (void)state;
+    struct model *model = open_golden("mean-64");
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    bool found = false;
+    uintptr_t place = (uintptr_t)model->layer[1].output.weight;
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) {
+        uintptr_t start = strtoul(line, NULL, 16), end = strtoul(strchr(line, '-') + 1, NULL, 16);
+        found = found || (place >= start && place < end && strstr(line, "model.safetensors"));
+    }
+    fclose(maps);
+    model_close(model);
+    assert_true(found);
+}
+
+/* Opening the copy must fail with this code, and the message must say this. */
+static void expect_refusal(struct golden_copy *copy, int code, const char *says)
+{
+    struct err err = {0};
+    struct model *model = NULL;
+    int r = model_open(&model, copy->folder, &err);
+    if (r != code || err.code != code || !strstr(err.message, says))
+        fail_msg("wanted %d and \"%s\", got %d: %s", code, says, r, err.message);
+    assert_null(model);
+    golden_copy_drop(copy);
+}
+
+static void refuse_edit(const char *file, const char *old, const char *new, int code,
+                        const char *says)
+{
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_edit(&copy, file, old, new);
+    expect_refusal(&copy, code, says);
+}
+
+static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
+{
+    (void)state;
+    refuse_edit("config.json", "\"model_type\": \"bert\"", "\"model_type\": \"nomic_bert\"",
+                ERR_UNSUPPORTED, "nomic_bert");
+    refuse_edit("config.json", "\"BertModel\"", "\"JinaBertModel\"", ERR_UNSUPPORTED,
+                "JinaBertModel");
+    refuse_edit("config.json", "\"is_decoder\": false", "\"is_decoder\": true", ERR_UNSUPPORTED,
+                "is_decoder");
+    refuse_edit("config.json", "{", "{\"position_embedding_type\": \"relative_key\",",
+                ERR_UNSUPPORTED, "relative_key");
+    refuse_edit("config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"silu\"",
+                ERR_UNSUPPORTED, "silu");
+    refuse_edit("modules.json", "pooling.Pooling", "dense.Dense", ERR_UNSUPPORTED, "Dense");
+    refuse_edit("1_Pooling/config.json", "\"cls\"", "\"attention\"", ERR_UNSUPPORTED, "attention");
+    refuse_edit("1_Pooling/config.json", "\"cls\"", "[\"mean\", \"cls\"]", ERR_UNSUPPORTED,
+                "order");
+    refuse_edit("1_Pooling/config.json", "\"include_prompt\": true", "\"include_prompt\": false",
+                ERR_UNSUPPORTED, "include_prompt");
+    refuse_edit("config_sentence_transformers.json", "{", "{\"truncate_dim\": 16,", ERR_UNSUPPORTED,
+                "truncate_dim");
+    refuse_edit("config_sentence_transformers.json", "\"cosine\"", "\"hamming\"", ERR_UNSUPPORTED,
+                "hamming");
+}
+
+static void a_fourth_module_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("mean-64");
+    golden_copy_edit(&copy, "modules.json", "\n]",
+                     ",{\"idx\": 3, \"name\": \"3\", \"path\": \"3_Dense\", \"type\": "
+                     "\"sentence_transformers.models.Dense\"}]");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "Dense");
+}
+
+static void weights_that_do_not_fit_the_configuration_are_named(void **state)
+{
+    (void)state;
+    refuse_edit("config.json", "\"hidden_size\": 32", "\"hidden_size\": 36", ERR_CORRUPT,
+                "embedding_dimension");
+    refuse_edit("config.json", "\"intermediate_size\": 48", "\"intermediate_size\": 64",
+                ERR_CORRUPT, "encoder.layer.0.intermediate.dense.weight");
+    refuse_edit("config.json", "\"vocab_size\": 173", "\"vocab_size\": 174", ERR_CORRUPT,
+                "word_embeddings");
+    refuse_edit("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", ERR_CORRUPT,
+                "encoder.layer.2.attention.self.query.weight");
+    refuse_edit("config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
+                ERR_CORRUPT, "5 heads");
+    refuse_edit("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 2000000000",
+                ERR_CORRUPT, "num_hidden_layers");
+    refuse_edit("config.json", "\"vocab_size\": 173", "\"vocab_size\": -1", ERR_CORRUPT,
+                "vocab_size");
+    refuse_edit("config.json", "\"vocab_size\"", "\"vocab\"", ERR_CORRUPT, "vocab_size");
+    refuse_edit("config.json", "{", "{{", ERR_CORRUPT, "line 1");
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    (void)state;
+    struct err err;
+    struct model *model = NULL;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_remove(&copy, "config.json");
+    expect_refusal(&copy, ERR_NOT_FOUND, "config.json");
+
+    copy = golden_copy_make("cls-32");
+    golden_copy_remove(&copy, "model.safetensors");
+    expect_refusal(&copy, ERR_NOT_FOUND, "model.safetensors");
+
+    copy = golden_copy_make("mean-32-f16");
+    golden_copy_remove(&copy, "model-00002-of-00002.safetensors");
+    expect_refusal(&copy, ERR_NOT_FOUND, "model-00002-of-00002.safetensors");
+
+    assert_int_equal(model_open(&model, "/nowhere", &err), ERR_NOT_FOUND);
+    assert_int_equal(model_open(&model, "Makefile", &err), ERR_INVALID);
+    assert_null(model);
+}
+
+static void a_pickle_is_refused_with_how_to_convert_it(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_remove(&copy, "model.safetensors");
+    golden_copy_write(&copy, "pytorch_model.bin", "PK");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "safetensors.torch");
+}
+
+static void an_index_that_leads_outside_the_folder_is_refused(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("mean-32-f16");
+    golden_copy_edit(&copy, "model.safetensors.index.json", "model-00001-of-00002.safetensors",
+                     "../other.safetensors");
+    expect_refusal(&copy, ERR_CORRUPT, "weight_map");
+
+    copy = golden_copy_make("mean-64");
+    golden_copy_edit(&copy, "modules.json", "1_Pooling", "../1_Pooling");
+    expect_refusal(&copy, ERR_CORRUPT, "path");
+}
+
+static struct model *open_copy(const struct golden_copy *copy)
+{
+    struct err err;
+    struct model *model = NULL;
+    if (model_open(&model, copy->folder, &err) < 0)
+        fail_msg("%s", err.message);
+    return model;
+}
+
+static void the_token_limit_comes_from_the_first_file_that_says_it(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("mean-64");
+    golden_copy_write(&copy, "sentence_bert_config.json", "{\"max_seq_length\": null}");
+    struct model *model = open_copy(&copy);
+    assert_int_equal(model->max_seq_length, 32);
+    model_close(model);
+
+    golden_copy_remove(&copy, "sentence_bert_config.json");
+    golden_copy_write(&copy, "sentence_xlm-roberta_config.json",
+                      "{\"max_seq_length\": 30, \"do_lower_case\": true}");
+    model = open_copy(&copy);
+    assert_int_equal(model->max_seq_length, 30);
+    assert_int_equal(model->do_lower_case, 1);
+    model_close(model);
+
+    /* A limit that no integer holds, as many folders have, is no limit: the positions are. */
+    golden_copy_remove(&copy, "sentence_xlm-roberta_config.json");
+    golden_copy_write(&copy, "tokenizer_config.json",
+                      "{\"model_max_length\": 1000000000000000019884624838656}");
+    model = open_copy(&copy);
+    assert_int_equal(model->max_seq_length, 40);
+    model_close(model);
+
+    golden_copy_write(&copy, "sentence_bert_config.json", "{\"max_seq_length\": 512}");
+    model = open_copy(&copy);
+    assert_int_equal(model->max_seq_length, 40);
+    model_close(model);
+
+    golden_copy_write(&copy, "sentence_bert_config.json", "{\"max_seq_length\": -3}");
+    expect_refusal(&copy, ERR_CORRUPT, "max_seq_length");
+}
+
+static void another_limit_is_part_of_the_fingerprint(void **state)
+{
+    (void)state;
+    struct err err;
+    struct model *model = open_golden("mean-64");
+    char before[DIGEST_HEX_SIZE];
+    memcpy(before, model->fingerprint, sizeof before);
+    assert_int_equal(model_set_max_seq_length(model, 16, &err), 0);
+    assert_int_equal(model->max_seq_length, 16);
+    assert_string_not_equal(model->fingerprint, before);
+    assert_int_equal(model_set_max_seq_length(model, 24, &err), 0);
+    assert_string_equal(model->fingerprint, before);
+    assert_int_equal(model_set_max_seq_length(model, 41, &err), ERR_INVALID);
+    assert_int_equal(model_set_max_seq_length(model, 0, &err), ERR_INVALID);
+    assert_int_equal(model->max_seq_length, 24);
+    model_close(model);
+}
+
+static void without_modules_json_it_is_mean_pooling(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_remove(&copy, "modules.json");
+    struct model *model = open_copy(&copy);
+    assert_int_equal(model->pooling, POOLING_MEAN);
+    assert_false(model->normalize);
+    model_close(model);
+    golden_copy_drop(&copy);
+}
+
+static void the_transformer_may_have_a_folder_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"config.json", "model.safetensors", "tokenizer.json",
+                                        "tokenizer_config.json", "sentence_bert_config.json"};
+    struct golden_copy copy = golden_copy_make("mean-64");
+    char *below = golden_copy_path(&copy, "0_BERT");
+    assert_int_equal(mkdir(below, 0755), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *from = golden_copy_path(&copy, names[i]), *to = file_join(below, names[i]);
+        assert_int_equal(rename(from, to), 0);
+        free(from);
+        free(to);
+    }
+    golden_copy_edit(&copy, "modules.json", "\"path\": \"\"", "\"path\": \"0_BERT\"");
+    struct model *model = open_copy(&copy);
+    assert_string_equal(model->transformer_folder, below);
+    assert_string_equal(model->folder, copy.folder);
+    assert_int_equal(model->max_seq_length, 24);
+    model_close(model);
+    golden_copy_drop(&copy);
+    free(below);
+}
+
+static void prompts_are_those_of_encode_query_and_encode_document(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_write(&copy, "config_sentence_transformers.json",
+                      "{\"prompts\": {\"query\": \"query: \", \"passage\": \"passage: \"},"
+                      "\"default_prompt_name\": \"query\", \"similarity_fn_name\": \"dot\"}");
+    struct model *model = open_copy(&copy);
+    assert_string_equal(model->query_prompt, "query: ");
+    assert_string_equal(model->document_prompt, "passage: ");
+    assert_string_equal(model->default_prompt, "query: ");
+    assert_string_equal(model->similarity, "dot");
+    model_close(model);
+    golden_copy_drop(&copy);
+}
+
+static void the_name_of_a_pooling_lists_its_modes_in_their_order(void **state)
+{
+    (void)state;
+    char name[POOLING_NAME_SIZE];
+    model_pooling_name(POOLING_MEAN | POOLING_CLS, name);
+    assert_string_equal(name, "cls+mean");
+    model_pooling_name((POOLING_LAST_TOKEN << 1) - 1, name);
+    assert_string_equal(name, "cls+max+mean+mean_sqrt_len_tokens+weightedmean+lasttoken");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_spelling_of_a_folder_loads),
+        cmocka_unit_test(the_numbers_are_right_in_every_precision_and_naming),
+        cmocka_unit_test(an_f32_tensor_stays_in_the_mapped_file),
+        cmocka_unit_test(what_the_forward_pass_does_not_do_is_refused_by_name),
+        cmocka_unit_test(a_fourth_module_is_refused_by_name),
+        cmocka_unit_test(weights_that_do_not_fit_the_configuration_are_named),
+        cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_pickle_is_refused_with_how_to_convert_it),
+        cmocka_unit_test(an_index_that_leads_outside_the_folder_is_refused),
+        cmocka_unit_test(the_token_limit_comes_from_the_first_file_that_says_it),
+        cmocka_unit_test(another_limit_is_part_of_the_fingerprint),
+        cmocka_unit_test(without_modules_json_it_is_mean_pooling),
+        cmocka_unit_test(the_transformer_may_have_a_folder_of_its_own),
+        cmocka_unit_test(prompts_are_those_of_encode_query_and_encode_document),
+        cmocka_unit_test(the_name_of_a_pooling_lists_its_modes_in_their_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
