@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int append(struct folder_files *files, const char *path, bool in_folder, off_t size)
 {
@@ -23,6 +24,15 @@ static int append(struct folder_files *files, const char *path, bool in_folder, 
         return ERR_MEMORY;
     files->files[files->count++] = (struct folder_file){
         .path = copy, .in_folder = in_folder, .size = size > 0 ? (uint64_t)size : 0};
+    return 0;
+}
+
+static int append_standard_input(struct folder_files *files, struct err *err)
+{
+    struct stat status;
+    bool known = fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+    if (append(files, "-", false, known ? status.st_size : 0) < 0)
+        return err_memory(err, "the list of files");
     return 0;
 }
 
@@ -65,6 +75,8 @@ int folder_collect(struct folder_files *files, const char *path, char *const *gl
     char *roots[] = {(char *)path, NULL};
     struct err found = {0};
     int r = 0;
+    if (strcmp(path, "-") == 0)
+        return append_standard_input(files, err);
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
     if (!walk)
         return err_memory(err, path);

@@ -20,11 +20,11 @@ struct folder_files {
     size_t count, capacity;
 };
 
-/* Appends `path` itself, or, where it is a folder, the regular files in it and below, in the order
- * of their names. Hidden ones (whose name begins with a dot) and links inside it are left out, and
- * with `globs` every file that matches none: a pattern with a slash is for the path inside the
- * folder, one without for the name. What can't be read is given to `complain`, and the rest goes
- * on. ERR_MEMORY only. */
+/* Appends `path` itself ("-" is standard input), or, where it is a folder, the regular files in it
+ * and below, in the order of their names. Hidden ones (whose name begins with a dot) and links
+ * inside it are left out, and with `globs` every file that matches none: a pattern with a slash is
+ * for the path inside the folder, one without for the name. What can't be read is given to
+ * `complain`, and the rest goes on. ERR_MEMORY only. */
 int folder_collect(struct folder_files *files, const char *path, char *const *globs,
                    size_t glob_count, void (*complain)(void *argument, const struct err *err),
                    void *argument, struct err *err);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +16,8 @@
 #include "base/utf8.h"
 #include "cli/input/internal.h"
 #include "daemon/wire_limits.h"
+
+enum { SLOW_INPUT_MS = 500 };
 
 static const struct {
     const char *name;
@@ -147,6 +151,14 @@ void input_close(struct input *input)
     buf_release(&input->mended);
     buf_release(&input->id);
     free(input);
+}
+
+bool input_ready(const struct input *input)
+{
+    struct pollfd wait = {.fd = input->stream.fd, .events = POLLIN};
+    if (input->stream.at < input->stream.size || input->stream.ended)
+        return true;
+    return poll(&wait, 1, SLOW_INPUT_MS) != 0;
 }
 
 uint64_t input_position(const struct input *input)

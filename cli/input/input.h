@@ -80,6 +80,9 @@ void input_close(struct input *input); /* accepts NULL */
  * one record, and the next call goes on after it; any other error ends the input. */
 int input_next(struct input *input, struct input_document *ret_document, struct err *err);
 
+/* False where input_next would wait: nothing came for half a second. */
+bool input_ready(const struct input *input);
+
 /* Bytes of the file that were taken so far, for progress. */
 uint64_t input_position(const struct input *input);
 

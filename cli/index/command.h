@@ -1,0 +1,44 @@
+/* The commands of sbert-index: each parses its own arguments (argv[0] being "sbert-index NAME"),
+ * does its work and gives the program's exit code. Options that all of them have are here, too. */
+#ifndef SBERT_CLI_INDEX_COMMAND_H
+#define SBERT_CLI_INDEX_COMMAND_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+
+#include "cli/client.h"
+
+struct command_common {
+    const char *collection, *socket;
+    bool json, quiet;
+};
+
+/* The parser of the common options, a child of each command's. Its input is a command_common. */
+extern const struct argp command_common_parser;
+
+/* Says in ARGP_KEY_INIT where the child puts its options. */
+void command_common_init(struct argp_state *state, struct command_common *common);
+
+/* A whole number of an option from 1 to `most`; ends the program where it is none. */
+unsigned long command_count(struct argp_state *state, const char *text, unsigned long most);
+
+/* From now on SIGINT and SIGTERM set this; a second one ends the program. */
+const volatile sig_atomic_t *command_catch_signals(void);
+
+/* How the commands talk to the daemon. */
+struct client_options command_client(const struct command_common *common,
+                                     const volatile sig_atomic_t *cancel);
+
+/* Prints an object on one line of standard output. */
+void command_print_json(const json_t *json);
+
+int command_add(int argc, char **argv, struct command_common common);
+int command_rm(int argc, char **argv, struct command_common common);
+int command_get(int argc, char **argv, struct command_common common);
+int command_list(int argc, char **argv, struct command_common common);
+int command_stats(int argc, char **argv, struct command_common common);
+int command_collections(int argc, char **argv, struct command_common common);
+
+#endif
