@@ -12,8 +12,9 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv, struct command_common common);
 } commands[] = {
-    {"add", command_add},   {"rm", command_rm},       {"get", command_get},
-    {"list", command_list}, {"stats", command_stats}, {"collections", command_collections},
+    {"add", sbert_index_add},     {"rm", sbert_index_rm},
+    {"get", sbert_index_get},     {"list", sbert_index_list},
+    {"stats", sbert_index_stats}, {"collections", sbert_index_collections},
 };
 
 struct arguments {

@@ -23,6 +23,8 @@ void terminal_setup(const char *program)
     snprintf(program_version, sizeof program_version, "%s (sbertd) %s", program, SBERTD_VERSION);
     argp_program_version = program_version;
     argp_err_exit_status = EXIT_ERROR;
+    /* Two lines of every --help that tell nobody anything. */
+    setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
 }
 
 static void print(const char *colour, const char *kind, const char *format, va_list arguments)

@@ -34,11 +34,11 @@ struct client_options command_client(const struct command_common *common,
 /* Prints an object on one line of standard output. */
 void command_print_json(const json_t *json);
 
-int command_add(int argc, char **argv, struct command_common common);
-int command_rm(int argc, char **argv, struct command_common common);
-int command_get(int argc, char **argv, struct command_common common);
-int command_list(int argc, char **argv, struct command_common common);
-int command_stats(int argc, char **argv, struct command_common common);
-int command_collections(int argc, char **argv, struct command_common common);
+int sbert_index_add(int argc, char **argv, struct command_common common);
+int sbert_index_rm(int argc, char **argv, struct command_common common);
+int sbert_index_get(int argc, char **argv, struct command_common common);
+int sbert_index_list(int argc, char **argv, struct command_common common);
+int sbert_index_stats(int argc, char **argv, struct command_common common);
+int sbert_index_collections(int argc, char **argv, struct command_common common);
 
 #endif

@@ -265,7 +265,7 @@ static int run(struct arguments *arguments)
     return terminal_finish(summary.refused > 0 ? EXIT_NOTHING : EXIT_FOUND);
 }
 
-int command_add(int argc, char **argv, struct command_common common)
+int sbert_index_add(int argc, char **argv, struct command_common common)
 {
     struct arguments arguments = {.common = common,
                                   .add = {.batch = DEFAULT_BATCH, .max_refused = UINT64_MAX}};

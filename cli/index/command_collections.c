@@ -73,7 +73,7 @@ static error_t parse_stats(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
-int command_stats(int argc, char **argv, struct command_common common)
+int sbert_index_stats(int argc, char **argv, struct command_common common)
 {
     static const struct argp parser = {
         NULL,     parse_stats, "",  "Shows a collection's numbers and the daemon's.",
@@ -211,7 +211,7 @@ static int drop(struct client *client, const struct arguments *arguments, struct
     return r;
 }
 
-int command_collections(int argc, char **argv, struct command_common common)
+int sbert_index_collections(int argc, char **argv, struct command_common common)
 {
     static const struct argp_option table[] = {
         {"model", OPTION_MODEL, "NAME", 0, "create: its model (the daemon's)", 0},

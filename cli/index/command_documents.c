@@ -100,7 +100,7 @@ static int remove_source(struct client *client, const struct arguments *argument
     return r;
 }
 
-int command_rm(int argc, char **argv, struct command_common common)
+int sbert_index_rm(int argc, char **argv, struct command_common common)
 {
     static const struct argp_option options[] = {
         {"source", OPTION_SOURCE, "FILE", 0, "All documents of this file", 0}, {0}};
@@ -200,7 +200,7 @@ static int get_document(struct client *client, const struct arguments *arguments
     return r;
 }
 
-int command_get(int argc, char **argv, struct command_common common)
+int sbert_index_get(int argc, char **argv, struct command_common common)
 {
     static const struct argp parser = {
         NULL,     parse_get, "ID...", "Shows documents. Exit status 1: some id was not there.",
@@ -306,7 +306,7 @@ static int list_page(void *argument, const json_t *documents, struct err *err)
     return r;
 }
 
-int command_list(int argc, char **argv, struct command_common common)
+int sbert_index_list(int argc, char **argv, struct command_common common)
 {
     static const struct argp_option options[] = {
         {"source", OPTION_SOURCE, "FILE", 0, "Only documents of this file", 0},
