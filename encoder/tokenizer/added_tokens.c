@@ -103,7 +103,7 @@ struct added_walk added_tokens_walk(const struct added_tokens *set, const char *
 static bool match(struct added_walk *walk)
 {
     const char *text = walk->text;
-    size_t start, end, next;
+    size_t start = 0, end = 0, next;
 
     walk->waiting = NULL;
     while (walk->set->count && !walk->waiting) {
