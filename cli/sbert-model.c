@@ -10,8 +10,9 @@ static const struct {
     int (*run)(const struct model_options *options);
     bool takes_argument;
 } commands[] = {
-    {"pull", command_pull, true}, {"import", command_import, true}, {"list", command_list, false},
-    {"show", command_show, true}, {"verify", command_verify, true}, {"rm", command_remove, true},
+    {"pull", sbert_model_pull, true},     {"import", sbert_model_import, true},
+    {"list", sbert_model_list, false},    {"show", sbert_model_show, true},
+    {"verify", sbert_model_verify, true}, {"rm", sbert_model_rm, true},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -14,11 +14,11 @@ struct model_options {
     bool json, yes, quiet;
 };
 
-int command_pull(const struct model_options *options);
-int command_import(const struct model_options *options);
-int command_verify(const struct model_options *options);
-int command_list(const struct model_options *options);
-int command_show(const struct model_options *options);
-int command_remove(const struct model_options *options);
+int sbert_model_pull(const struct model_options *options);
+int sbert_model_import(const struct model_options *options);
+int sbert_model_verify(const struct model_options *options);
+int sbert_model_list(const struct model_options *options);
+int sbert_model_show(const struct model_options *options);
+int sbert_model_rm(const struct model_options *options);
 
 #endif

@@ -176,7 +176,7 @@ static int import(const struct model_options *options, bool folder, char **ret_t
     return 0;
 }
 
-int command_import(const struct model_options *options)
+int sbert_model_import(const struct model_options *options)
 {
     struct err err = {0};
     struct stat status;

@@ -81,7 +81,7 @@ static int pull(const struct registry_model *model, const struct model_options *
     return r == 0 ? staging_install(staging, err) : r;
 }
 
-int command_pull(const struct model_options *options)
+int sbert_model_pull(const struct model_options *options)
 {
     struct err err;
     struct staging staging = {0};

@@ -55,7 +55,7 @@ static void print_description(const json_t *json)
     }
 }
 
-int command_show(const struct model_options *options)
+int sbert_model_show(const struct model_options *options)
 {
     struct err err;
     struct model *model;
@@ -140,7 +140,7 @@ static void print_list(const json_t *list)
     }
 }
 
-int command_list(const struct model_options *options)
+int sbert_model_list(const struct model_options *options)
 {
     struct err err;
     char *own;
@@ -181,7 +181,7 @@ static bool confirmed(const char *path)
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-int command_remove(const struct model_options *options)
+int sbert_model_rm(const struct model_options *options)
 {
     struct err err;
     char *folder;

@@ -59,7 +59,7 @@ static int print_json(const struct model_options *options, const char *folder, b
     return good ? EXIT_FOUND : EXIT_ERROR;
 }
 
-int command_verify(const struct model_options *options)
+int sbert_model_verify(const struct model_options *options)
 {
     struct err err = {0};
     struct model *model;

@@ -1,0 +1,38 @@
+/* What sbert-encode does, once the command line is read. Each prints what it has to say and gives
+ * the program's exit code. */
+#ifndef SBERT_CLI_ENCODE_ENCODE_H
+#define SBERT_CLI_ENCODE_ENCODE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/encode/texts.h"
+
+struct encode_options {
+    const char *model;  /* NAME or DIR */
+    const char *input;  /* FILE or "-" */
+    const char *output; /* F.npy, or NULL */
+    const char *prompt; /* or NULL */
+    char **texts;       /* (text_count) of --text: in the place of an input */
+    size_t text_count;
+    size_t max_seq_length; /* 0: the model's own */
+    size_t batch;          /* texts read before they are encoded together */
+    int threads;
+    enum texts_format format;
+    enum texts_utf8 invalid_utf8;
+    bool shape, quiet;
+    const volatile sig_atomic_t *cancel;
+};
+
+/* Vectors to the .npy file, or to standard output as one JSON array of numbers a line, or only
+ * their shape. */
+int encode_vectors(const struct encode_options *options);
+
+/* {"ids", "pieces", "full_count"} of each text, one object a line. */
+int encode_tokens(const struct encode_options *options);
+
+/* The cosine of the two texts, with four decimals. */
+int encode_similarity(const struct encode_options *options, const char *a, const char *b);
+
+#endif

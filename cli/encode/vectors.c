@@ -1,0 +1,252 @@
+/* The main work of sbert-encode: chunks of texts in, vectors out, in the order of the texts. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/encode/encode.h"
+#include "cli/encode/npy.h"
+#include "cli/encode/source.h"
+#include "cli/numbers.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "encoder/encoder.h"
+#include "encoder/model/model.h"
+#include "encoder/model/registry.h"
+
+/* A model with a crew at work on it. */
+struct worker {
+    struct encoder *encoder;
+    struct encoder_crew *crew;
+    size_t dimension, max_seq_length;
+};
+
+static void worker_close(struct worker *worker)
+{
+    encoder_crew_close(worker->crew);
+    encoder_close(worker->encoder);
+}
+
+static int worker_open(struct worker *worker, const struct encode_options *options, struct err *err)
+{
+    struct encoder_options limits = {.max_seq_length = options->max_seq_length};
+    char *folder;
+
+    *worker = (struct worker){0};
+    int r = registry_resolve(&folder, options->model, err);
+    if (r < 0)
+        return r;
+    r = encoder_open(&worker->encoder, folder, &limits, err);
+    free(folder);
+    if (r < 0)
+        return r;
+    worker->dimension = encoder_info(worker->encoder)->dimension;
+    worker->max_seq_length = encoder_info(worker->encoder)->max_seq_length;
+    r = encoder_crew_open(&worker->crew, worker->encoder, options->threads, false, err);
+    if (r < 0)
+        worker_close(worker);
+    return r;
+}
+
+/* Everything that one run needs. */
+struct run {
+    const struct encode_options *options;
+    struct worker worker;
+    struct source source;
+    struct chunk chunk;
+    struct npy npy;
+    bool to_file;
+    float *vectors; /* of a chunk */
+    struct encoder_usage *usage;
+    size_t capacity; /* texts that these have room for */
+    uint64_t count, truncated;
+    struct progress progress;
+};
+
+static int make_room(struct run *run, struct err *err)
+{
+    size_t floats;
+
+    if (run->chunk.count <= run->capacity)
+        return 0;
+    free(run->vectors);
+    free(run->usage);
+    run->capacity = 0;
+    run->usage = calloc(run->chunk.count, sizeof *run->usage);
+    run->vectors = NULL;
+    if (!__builtin_mul_overflow(run->chunk.count, run->worker.dimension, &floats))
+        run->vectors = calloc(floats, sizeof *run->vectors);
+    if (!run->vectors || !run->usage)
+        return err_memory(err, "the vectors");
+    run->capacity = run->chunk.count;
+    return 0;
+}
+
+/* One JSON array a line; nine digits give every f32 back as it was. */
+static void print_vectors(const float *vectors, size_t count, size_t dimension)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < dimension; j++)
+            printf("%c%.9g", j ? ',' : '[', (double)vectors[i * dimension + j]);
+        fputs("]\n", stdout);
+    }
+}
+
+static void show_progress(struct run *run)
+{
+    uint64_t position = run->source.texts ? texts_position(run->source.texts) : 0;
+    progress_update_counted(&run->progress, position, "texts", run->count);
+}
+
+static int encode_chunk(struct run *run, struct err *err)
+{
+    size_t count = run->chunk.count;
+    int r = make_room(run, err);
+    if (r == 0)
+        r = encoder_encode(run->worker.crew, run->chunk.texts, count, run->options->prompt,
+                           run->vectors, run->usage, run->options->cancel, err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        run->truncated += run->usage[i].truncated;
+    run->count += count;
+    if (run->to_file)
+        r = npy_write(&run->npy, run->vectors, count, err);
+    else
+        print_vectors(run->vectors, count, run->worker.dimension);
+    show_progress(run);
+    return r;
+}
+
+/* All chunks. What is on standard output by then stays there; a file appears only whole. */
+static int encode_all(struct run *run, struct err *err)
+{
+    int r = 0;
+    while (r == 0) {
+        r = source_fill(&run->source, &run->chunk, err);
+        if (r < 0 || run->chunk.count == 0)
+            break;
+        r = encode_chunk(run, err);
+        if (r == 0 && *run->options->cancel)
+            r = err_set(err, ERR_CANCELLED, "interrupted");
+    }
+    return r;
+}
+
+static void report(const struct run *run)
+{
+    char text[NUMBER_SIZE];
+
+    if (run->truncated)
+        terminal_warning("texts of more than %zu tokens, cut there: %s", run->worker.max_seq_length,
+                         number_count(text, run->truncated));
+    if (run->source.texts && texts_skipped(run->source.texts))
+        terminal_warning("lines that are not UTF-8, skipped: %s (rows are not line numbers now)",
+                         number_count(text, texts_skipped(run->source.texts)));
+}
+
+/* As Python prints the shape of encode(...): (dimension,) for one text, (n, dimension) for a list.
+ */
+static void print_shape(const struct encode_options *options, uint64_t count, size_t dimension)
+{
+    if (options->text_count == 1)
+        printf("(%zu,)\n", dimension);
+    else
+        printf("(%" PRIu64 ", %zu)\n", count, dimension);
+}
+
+static int run_encoding(struct run *run, struct err *err)
+{
+    const struct encode_options *options = run->options;
+    bool quiet =
+        options->quiet || options->text_count || (!run->to_file && isatty(STDOUT_FILENO) == 1);
+
+    int r = source_open(&run->source, options, err);
+    if (r == 0)
+        r = worker_open(&run->worker, options, err);
+    if (r == 0 && run->to_file)
+        r = npy_begin(&run->npy, options->output, run->worker.dimension, err);
+    if (r < 0)
+        return r;
+    progress_start(&run->progress, "encoding", "bytes",
+                   run->source.texts ? texts_total(run->source.texts) : 0, quiet);
+    r = encode_all(run, err);
+    progress_finish(&run->progress, r == 0 && run->to_file);
+    if (run->to_file && r == 0)
+        r = npy_commit(&run->npy, err);
+    else if (run->to_file)
+        npy_abort(&run->npy);
+    if (r == 0)
+        report(run);
+    return r;
+}
+
+/* Only the shape: the texts are read and counted, and nothing is encoded. */
+static int shape_alone(const struct encode_options *options, struct err *err)
+{
+    struct source source = {0};
+    struct model *model;
+    const char *text;
+    size_t size;
+    uint64_t count = 0;
+    char *folder;
+
+    int r = registry_resolve(&folder, options->model, err);
+    if (r < 0)
+        return r;
+    r = model_open(&model, folder, err);
+    free(folder);
+    if (r < 0)
+        return r;
+    r = source_open(&source, options, err);
+    while (r == 0 && (r = source_next(&source, &text, &size, err)) == 1) {
+        count++;
+        r = 0;
+    }
+    if (r == 0)
+        print_shape(options, count, model->dimension);
+    source_close(&source);
+    model_close(model);
+    return r;
+}
+
+int encode_vectors(const struct encode_options *options)
+{
+    struct err err = {0};
+    struct run run = {.options = options, .to_file = options->output != NULL};
+    int r;
+
+    if (options->shape && !run.to_file) {
+        r = shape_alone(options, &err);
+        return r < 0 ? terminal_fail(&err) : EXIT_FOUND;
+    }
+    r = run_encoding(&run, &err);
+    if (r == 0 && options->shape)
+        print_shape(options, run.count, run.worker.dimension);
+    worker_close(&run.worker);
+    source_close(&run.source);
+    chunk_release(&run.chunk);
+    free(run.vectors);
+    free(run.usage);
+    return r < 0 ? terminal_fail(&err) : EXIT_FOUND;
+}
+
+int encode_similarity(const struct encode_options *options, const char *a, const char *b)
+{
+    struct err err;
+    struct worker worker;
+    const struct encoder_text pair[] = {{.text = a, .size = strlen(a)},
+                                        {.text = b, .size = strlen(b)}};
+    if (worker_open(&worker, options, &err) < 0)
+        return terminal_fail(&err);
+    size_t dimension = worker.dimension;
+    float *vectors = calloc(dimension, 2 * sizeof *vectors);
+    int r = vectors ? encoder_encode(worker.crew, pair, 2, options->prompt, vectors, NULL,
+                                     options->cancel, &err)
+                    : err_memory(&err, "the vectors");
+    if (r == 0)
+        printf("%.4f\n", encoder_cosine(vectors, vectors + dimension, dimension));
+    free(vectors);
+    worker_close(&worker);
+    return r < 0 ? terminal_fail(&err) : EXIT_FOUND;
+}
