@@ -120,15 +120,17 @@ static enum boundary boundary_before(const struct splitter *splitter, const stru
 
     if (start < end || stretch->tokens[k].continues)
         return INSIDE_WORD;
+    uint32_t first = code_point_at(text, stretch->end - stretch->start, start, &unused);
     bool space = look_for_space(text, end, start, &empty_line);
     if (empty_line)
         return AT_SENTENCE;
+    if (!space && unicode_classify(first) & UNICODE_PUNCTUATION)
+        return INSIDE_WORD; /* it belongs to what it follows */
     uint32_t c = code_point_before(text, end, &at);
     for (int closing = 0; closing < MOST_CLOSING && is_closing(c) && at > 0; closing++)
         c = code_point_before(text, at, &at);
     bool ideographic = c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF61;
-    if (ideographic &&
-        !is_closing(code_point_at(text, stretch->end - stretch->start, start, &unused)))
+    if (ideographic && !is_closing(first))
         return AT_SENTENCE;
     if (space && (c == '.' || c == '!' || c == '?' || c == 0x2026))
         return AT_SENTENCE;
