@@ -319,7 +319,7 @@ static int write_document(struct put *put, size_t i, struct err *err)
 {
     const struct store_document *document = &put->documents[i];
     struct item *item = &put->items[i];
-    if (item->winner != i || item->state == STORE_UNCHANGED)
+    if (item->state == STORE_UNCHANGED)
         return 0;
     if (item->state == STORE_METADATA)
         return write_metadata(put, document, item, err);

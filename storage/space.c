@@ -77,16 +77,16 @@ static int give_step(struct store *store, bool all, bool *ret_more)
 
 void space_give_back(struct store *store, bool all)
 {
-    bool more = true, gave = false;
+    bool more = true, gave = all; /* `all` wants the log emptied in any case */
     int r = 0;
     while (r == 0 && more) {
         pthread_mutex_lock(&store->write_mutex);
         r = give_step(store, all, &more);
-        gave = gave || more;
+        all = gave = gave || more; /* once begun, to the end */
         pthread_mutex_unlock(&store->write_mutex);
     }
     pthread_mutex_lock(&store->write_mutex);
-    if (gave || all)
+    if (gave)
         (void)connection_execute(&store->writer, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
     (void)space_reserve(store, NULL);
     pthread_mutex_unlock(&store->write_mutex);

@@ -70,10 +70,16 @@ static inline int world_setup(void **state)
     return 0;
 }
 
+static inline void world_close(struct world *world)
+{
+    store_close(world->store);
+    world->store = NULL;
+}
+
 static inline int world_teardown(void **state)
 {
     struct world *world = *state;
-    store_close(world->store);
+    world_close(world);
     arena_release(&world->arena);
     nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     free(world);
@@ -82,8 +88,7 @@ static inline int world_teardown(void **state)
 
 static inline void world_reopen(struct world *world)
 {
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     expect_ok(world, store_open(&world->store, world->path, &world->err));
     expect_ok(world, store_collection_find(world->store, world->collection.name, &world->collection,
                                            &world->err));

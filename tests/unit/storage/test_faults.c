@@ -136,7 +136,7 @@ static void role_acknowledge(struct world *world)
         child_expect(world, delete_batch(world, i) == 0);
         say(world, "delete\n");
     }
-    store_close(world->store);
+    world_close(world);
 }
 
 static int fill(struct world *world, int first)
@@ -158,7 +158,7 @@ static void role_full_disk(struct world *world)
     child_expect(world, put_batch(world, filled, 20000) == ERR_NO_SPACE);
     child_expect(world, delete_batch(world, 0) == 0);
     child_counts(world, filled - 1);
-    store_close(world->store);
+    world_close(world);
 
     child_open(world);
     child_counts(world, filled - 1);
@@ -171,7 +171,7 @@ static void role_full_disk(struct world *world)
     world_create_collection(world, "c", &world->collection);
     child_expect(world, put_batch(world, 1, 20000) == 0);
     child_counts(world, 1);
-    store_close(world->store);
+    world_close(world);
 }
 
 /* The disk has no byte left, not even for the reserve; then there is room again. */
@@ -180,7 +180,7 @@ static void role_no_room_at_all(struct world *world)
     child_open(world);
     child_expect(world, put_batch(world, 1, 300) == 0);
     child_expect(world, put_batch(world, 2, 300) == 0);
-    store_close(world->store);
+    world_close(world);
     char path[128];
     snprintf(path, sizeof path, "%s.reserve", world->path);
     child_expect(world, unlink(path) == 0);
@@ -194,7 +194,7 @@ static void role_no_room_at_all(struct world *world)
     child_expect(world, put_batch(world, 3, 300) == 0);
     child_expect(world, delete_batch(world, 1) == 0);
     child_counts(world, 2);
-    store_close(world->store);
+    world_close(world);
 }
 
 /* A put whose sync fails is not acknowledged and leaves nothing. */
@@ -209,10 +209,10 @@ static void role_failing_sync(struct world *world)
     child_counts(world, 1);
     unsetenv("SHIM_FAIL_SYNC_AFTER");
     child_expect(world, put_batch(world, 2, 300) == 0);
-    store_close(world->store);
+    world_close(world);
     child_open(world);
     child_counts(world, 2);
-    store_close(world->store);
+    world_close(world);
 }
 
 static const struct role {
@@ -293,8 +293,7 @@ static void run_with_shim(struct world *world, const char *role, const char *set
     /* AddressSanitizer would rather be the first library; behind the shim it works as well. */
     char first[] = "ASAN_OPTIONS=verify_asan_link_order=0";
     char *settings[] = {preload, log, folder, copy, first, NULL};
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     struct child child = start(role, world->folder, settings);
     assert_int_equal(wait_for(&child), 0);
 }
@@ -343,8 +342,7 @@ static void what_was_acknowledged_survives_being_killed(void **state)
     assert_non_null(fates);
     unsigned seed = 12345; /* the moment within a batch is the scheduler's choice anyway */
     for (int round = 0; round < ROUNDS; round++) {
-        store_close(world->store);
-        world->store = NULL;
+        world_close(world);
         struct child child = start("until-killed", world->folder, NULL);
         char line[64];
         int lines = 1 + (int)(rand_r(&seed) % 40);

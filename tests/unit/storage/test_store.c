@@ -33,8 +33,7 @@ static void a_file_of_a_newer_program_is_refused(void **state)
 {
     struct world *world = *state;
     put_one(world, "a", "text", NULL, NULL, 1, NULL);
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     sql(world->path, "PRAGMA user_version = 999");
     assert_int_equal(store_open(&world->store, world->path, &world->err), ERR_UNSUPPORTED);
     assert_non_null(strstr(world->err.message, "was written by a newer sbertd"));
@@ -75,8 +74,7 @@ static void a_damaged_file_is_found_out(void **state)
         snprintf(id, sizeof id, "%d", i);
         put_one(world, id, id, NULL, NULL, 1, NULL);
     }
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     struct stat status;
     assert_int_equal(stat(world->path, &status), 0);
     assert_true(status.st_size > 5 * 8192);
@@ -114,8 +112,7 @@ static void a_broken_promise_between_tables_is_found_out(void **state)
         char copy[128];
         char *bytes = NULL;
         size_t size = 0;
-        store_close(world->store);
-        world->store = NULL;
+        world_close(world);
         expect_ok(world, file_read(&bytes, &size, world->path, 1 << 24, &world->err));
         snprintf(copy, sizeof copy, "%s/copy%zu", world->folder, i);
         expect_ok(world, file_write(copy, bytes, size, 0600, &world->err));
@@ -138,8 +135,7 @@ static void an_older_schema_is_migrated_forward_all_or_nothing(void **state)
                             "this is not SQL"};
     int64_t version = 0;
     put_one(world, "a", "text", NULL, NULL, 1, NULL);
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     expect_ok(world, connection_open_write(&connection, world->path, &world->err));
     assert_true(schema_migrate(&connection, steps, 3, &world->err) < 0);
     expect_ok(world, connection_number(&connection, "PRAGMA user_version", &version, &world->err));
@@ -301,15 +297,14 @@ static void a_drop_that_was_cut_short_is_finished_at_the_next_opening(void **sta
     struct store_collection *all;
     size_t count;
     put_many(world, world->collection.key, 0, 1000);
-    store_close(world->store);
-    world->store = NULL;
+    world_close(world);
     sql(world->path, "UPDATE collections SET name = NULL");
     expect_ok(world, store_open(&world->store, world->path, &world->err));
     expect_ok(world, store_collection_list(world->store, &world->arena, &all, &count, &world->err));
     assert_int_equal(count, 0);
     world_create_collection(world, "c", &world->collection);
     assert_int_equal(world->collection.documents, 0);
-    store_close(world->store);
+    world_close(world);
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
     assert_int_equal(sqlite3_open(world->path, &db), SQLITE_OK);
@@ -322,7 +317,6 @@ static void a_drop_that_was_cut_short_is_finished_at_the_next_opening(void **sta
     assert_int_equal(sqlite3_column_int(statement, 0), 0);
     sqlite3_finalize(statement);
     sqlite3_close(db);
-    world->store = NULL;
 }
 
 /* --- replay --- */
@@ -365,7 +359,7 @@ static void a_replay_from_any_point_gives_the_same_index(void **state)
     memset(&live, 0, sizeof live);
     memset(&whole, 0, sizeof whole);
     for (int step = 0; step < 40; step++) {
-        char id[8], text[16];
+        char id[16], text[32];
         from[step] = live;
         snprintf(id, sizeof id, "%d", step * 7 % 10);
         snprintf(text, sizeof text, "text %d", step);
