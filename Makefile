@@ -35,9 +35,12 @@ SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 SANITIZE_tsan := -fsanitize=thread -fno-omit-frame-pointer
 SANITIZE := $(SANITIZE_$(MODE))
 OPTIMIZE := $(if $(SANITIZE),-O1,-O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
-COMMON   := $(OPTIMIZE) -g -fno-math-errno -ffp-contract=off -pthread $(SANITIZE)
+COMMON   := $(OPTIMIZE) -g -fno-math-errno -ffp-contract=off -pthread $(SANITIZE) \
+    $(if $(FUZZ_ENGINE),-fsanitize=fuzzer-no-link)
 CFLAGS   += -std=gnu11 $(COMMON) $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
-CXXFLAGS += -std=gnu++17 $(COMMON) $(WARNINGS)
+# What is C++ is linked by the C compiler, which leaves out the runtime of these checks.
+CXXFLAGS += -std=gnu++17 $(COMMON) $(WARNINGS) \
+    $(if $(SANITIZE),-fno-sanitize=vptr $(if $(findstring clang,$(CXX)),-fno-sanitize=function))
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
 
 LIBS_base    := -lcrypto -ljansson -lm
@@ -223,7 +226,7 @@ bench-bins: $(BENCH_BINS)
 FUZZ_SECONDS ?= 3600
 fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for less)
 	@$(MAKE) --no-print-directory CC=clang CXX=clang++ MODE=asan BUILD=$(BUILD)/libfuzzer \
-	    FUZZ_ENGINE=-fsanitize=fuzzer CFLAGS=-fsanitize=fuzzer-no-link fuzz-bins
+	    FUZZ_ENGINE=-fsanitize=fuzzer fuzz-bins
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/long.sh \
 	    $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/asan/fuzz/%,$(FUZZERS))
 

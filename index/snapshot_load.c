@@ -89,23 +89,6 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
     return 0;
 }
 
-static int load_graph(const struct vector_index *index, const struct contents *contents,
-                      size_t count, struct hnsw **ret_graph, struct err *err)
-{
-    struct hnsw *graph;
-    bool is_euclidean = index->options.metric == METRIC_L2;
-    int r = hnsw_read(&graph, contents->graph, contents->graph_size, err);
-    if (r < 0)
-        return r;
-    if (hnsw_count(graph) != count || hnsw_dimension(graph) != index->options.dimension ||
-        hnsw_is_euclidean(graph) != is_euclidean) {
-        hnsw_free(graph);
-        return corrupt(err, "a graph doesn't belong to its part");
-    }
-    *ret_graph = graph;
-    return 0;
-}
-
 /* A flat segment with a copy of the vectors, or one around the graph; where the index is to be
  * flat, a graph gives only its vectors. */
 static int load_segment(struct vector_index *index, const struct contents *contents, size_t count,
@@ -116,7 +99,8 @@ static int load_segment(struct vector_index *index, const struct contents *conte
     struct hnsw *graph = NULL;
 
     if (contents->graph) {
-        int r = load_graph(index, contents, count, &graph, err);
+        int r = hnsw_read(&graph, contents->graph, contents->graph_size, count, dimension,
+                          index->options.metric == METRIC_L2, err);
         if (r < 0)
             return r;
     }

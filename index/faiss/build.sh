@@ -97,7 +97,7 @@ build x86-64-v3 "-O3 -march=x86-64-v3" "$work/stage/lib/glibc-hwcaps/x86-64-v3"
 
 mkdir -p "$work/stage/include/faiss"
 (cd "$work/src" && find faiss -name '*.h' ! -path '*/
-        gpu /*' ! -path '*/ python/*' \
+    gpu /*' ! -path '*/ python/*' \
     -exec cp --parents {} "$work/stage/include" \;)
 mkdir -p "$work/stage/include/faiss/c_api"
 cp "$work"/src/c_api/*.h "$work"/src/c_api/*.h "$work/stage/include/faiss/c_api" 2>/dev/null

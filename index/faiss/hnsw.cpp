@@ -3,6 +3,7 @@ extern "C" {
 #include "base/err.h"
 }
 #include "index/faiss/hnsw.h"
+#include "index/faiss/stream.h"
 
 #include <algorithm>
 #include <cstring>
@@ -95,21 +96,6 @@ const float *hnsw_vectors(const struct hnsw *graph)
     return storage(graph)->get_xb();
 }
 
-size_t hnsw_count(const struct hnsw *graph)
-{
-    return static_cast<size_t>(graph->index->ntotal);
-}
-
-size_t hnsw_dimension(const struct hnsw *graph)
-{
-    return static_cast<size_t>(graph->index->d);
-}
-
-bool hnsw_is_euclidean(const struct hnsw *graph)
-{
-    return graph->index->metric_type == faiss::METRIC_L2;
-}
-
 size_t hnsw_bytes(const struct hnsw *graph)
 {
     const faiss::HNSW &links = graph->index->hnsw;
@@ -186,57 +172,20 @@ int hnsw_write(const struct hnsw *graph, hnsw_write_function *write, void *conte
     return writer.failure.code;
 }
 
-/* Whether every link, offset and level stays inside the graph, and the storage is whole. */
-static bool is_sound(const struct hnsw *graph)
+int hnsw_read(struct hnsw **ret_graph, const void *data, size_t size, size_t count,
+              size_t dimension, bool is_euclidean, struct err *err)
 {
-    const faiss::IndexHNSWFlat &index = *graph->index;
-    const faiss::HNSW &links = index.hnsw;
-    size_t n = hnsw_count(graph);
-    const faiss::IndexFlat *flat = dynamic_cast<const faiss::IndexFlat *>(index.storage);
-
-    if (!flat || index.d < 1 || flat->d != index.d || flat->ntotal != index.ntotal ||
-        flat->metric_type != index.metric_type ||
-        flat->code_size != static_cast<size_t>(flat->d) * sizeof(float) ||
-        flat->codes.size() != n * flat->code_size)
-        return false;
-    if (links.levels.size() != n || links.offsets.size() != n + 1 || links.offsets[0] != 0 ||
-        links.offsets[n] != links.neighbors.size() || links.entry_point < 0 ||
-        static_cast<size_t>(links.entry_point) >= n || links.upper_beam != 1)
-        return false;
-    const auto &cumulative = links.cum_nneighbor_per_level;
-    for (size_t i = 0; i < n; i++) {
-        int level = links.levels[i];
-        if (level < 1 || static_cast<size_t>(level) >= cumulative.size() ||
-            links.offsets[i + 1] - links.offsets[i] !=
-                static_cast<size_t>(cumulative[static_cast<size_t>(level)]))
-            return false;
-    }
-    if (links.max_level != links.levels[static_cast<size_t>(links.entry_point)] - 1)
-        return false;
-    return std::all_of(links.neighbors.begin(), links.neighbors.end(), [n](int32_t to) {
-        return to >= -1 && (to < 0 || static_cast<size_t>(to) < n);
-    });
-}
-
-int hnsw_read(struct hnsw **ret_graph, const void *data, size_t size, struct err *err)
-{
-    int r = guarded(err, "reading a graph", [&] {
+    if (!hnsw_stream_is_sound(data, size, count, dimension, is_euclidean))
+        return err_set(err, ERR_CORRUPT, "a graph is not what FAISS wrote for its vectors");
+    return guarded(err, "reading a graph", [&] {
         memory_reader reader;
         reader.data = static_cast<const uint8_t *>(data);
         reader.left = size;
-        std::unique_ptr<faiss::Index> index(faiss::read_index(&reader));
-        auto *flat = dynamic_cast<faiss::IndexHNSWFlat *>(index.get());
-        if (!flat || reader.left)
-            return err_set(err, ERR_CORRUPT, "the snapshot holds no HNSW graph where one must be");
         auto graph = std::make_unique<struct hnsw>();
-        index.release();
-        graph->index.reset(flat);
-        if (!is_sound(graph.get()))
-            return err_set(err, ERR_CORRUPT, "the snapshot's HNSW graph is inconsistent");
-        flat->hnsw.efSearch = 1;
+        /* The tag that was checked makes it this type. */
+        graph->index.reset(static_cast<faiss::IndexHNSWFlat *>(faiss::read_index(&reader)));
+        graph->index->hnsw.efSearch = 1;
         *ret_graph = graph.release();
         return 0;
     });
-    return r == ERR_INTERNAL ? err_set(err, ERR_CORRUPT, "the snapshot's HNSW graph is unreadable")
-                             : r;
 }

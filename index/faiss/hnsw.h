@@ -38,9 +38,6 @@ int hnsw_finish(struct hnsw *graph, struct err *err);
 
 /* The vectors (count, dimension), where they are; valid until the next add. */
 const float *hnsw_vectors(const struct hnsw *graph);
-size_t hnsw_count(const struct hnsw *graph);
-size_t hnsw_dimension(const struct hnsw *graph);
-bool hnsw_is_euclidean(const struct hnsw *graph);
 size_t hnsw_bytes(const struct hnsw *graph);
 
 /* The positions of up to `ef` near neighbours of one query, found with a queue of that length and
@@ -55,9 +52,10 @@ typedef int hnsw_write_function(void *context, const void *data, size_t size, st
 int hnsw_write(const struct hnsw *graph, hnsw_write_function *write, void *context,
                struct err *err);
 
-/* Reads what hnsw_write wrote. FAISS's reader trusts its input, so a checksum over it must have
- * held; the links are then still checked to stay inside the graph. ERR_CORRUPT. */
-int hnsw_read(struct hnsw **ret_graph, const void *data, size_t size, struct err *err);
+/* Reads what hnsw_write wrote of `count` vectors. The bytes are checked first, since FAISS's reader
+ * trusts them (stream.h). ERR_CORRUPT. */
+int hnsw_read(struct hnsw **ret_graph, const void *data, size_t size, size_t count,
+              size_t dimension, bool is_euclidean, struct err *err);
 
 #ifdef __cplusplus
 }
