@@ -168,15 +168,10 @@ int sbert_model_list(const struct model_options *options)
     return EXIT_FOUND;
 }
 
-/* Asks on the terminal; without one nothing is removed that --yes did not name. */
 static bool confirmed(const char *path)
 {
     char answer[16];
 
-    if (!isatty(STDIN_FILENO)) {
-        terminal_error("%s is not removed: there is no terminal to ask on; give --yes", path);
-        return false;
-    }
     fprintf(stderr, "Remove %s? [y/N] ", path);
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -198,6 +193,9 @@ int sbert_model_rm(const struct model_options *options)
     int code = EXIT_FOUND;
     if (!file_exists(path)) {
         code = terminal_error("there is no model %s", path);
+    } else if (!options->yes && !isatty(STDIN_FILENO)) {
+        code =
+            terminal_error("%s is not removed: there is no terminal to ask on; give --yes", path);
     } else if (!options->yes && !confirmed(path)) {
         code = EXIT_NOTHING;
     } else if (folders_remove(path, &err) < 0) {
