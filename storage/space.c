@@ -11,7 +11,7 @@
 #include "storage/internal.h"
 
 enum {
-    RESERVE_BYTES = 8 << 20,
+    RESERVE_BYTES = 16 << 20,
     FREE_PAGES_KEPT = 512, /* smaller free lists are left for the next puts */
     FREE_PART_KEPT = 4,    /* and so are those under a quarter of the file */
 };

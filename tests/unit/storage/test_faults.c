@@ -5,7 +5,10 @@
  * preloaded. A child says what it has done on its standard output, a line each.
  */
 #include <limits.h>
+#include <sched.h>
+#include <signal.h>
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "base/buf.h"
@@ -17,7 +20,8 @@ extern char **environ;
 enum {
     ROUNDS = 20,
     BATCH = 5, /* documents of a put by a child */
-    SMALL_DISK = 24 << 20,
+    SMALL_DISK = 36 << 20,
+    NOT_ALLOWED = 77, /* exit code of a child that may not mount */
 };
 
 /* --- children --- */
@@ -215,13 +219,25 @@ static void role_failing_sync(struct world *world)
     world_close(world);
 }
 
+/* The same on a small disk of its own, where that may be mounted; it goes with the process. */
+static void role_full_tmpfs(struct world *world)
+{
+    char options[32];
+    snprintf(options, sizeof options, "size=%d", (int)SMALL_DISK);
+    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", world->folder, "tmpfs", 0, options) < 0)
+        _exit(NOT_ALLOWED);
+    role_full_disk(world);
+}
+
 static const struct role {
     const char *name;
     void (*run)(struct world *world);
 } roles[] = {
     {"until-killed", role_until_killed}, {"acknowledge", role_acknowledge},
     {"full-disk", role_full_disk},       {"no-room-at-all", role_no_room_at_all},
-    {"failing-sync", role_failing_sync},
+    {"failing-sync", role_failing_sync}, {"full-tmpfs", role_full_tmpfs},
 };
 
 /* --- the parent's side --- */
@@ -428,6 +444,18 @@ static void a_full_disk_stops_puts_and_nothing_else(void **state)
     expect_ok(world, store_check(world->store, &world->err));
 }
 
+static void a_full_file_system_is_as_the_shim_makes_it(void **state)
+{
+    struct world *world = *state;
+    struct child child = start("full-tmpfs", world->folder, NULL);
+    int status = wait_for(&child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ALLOWED) {
+        print_message("this user may not mount a small file system\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 static void a_disk_without_any_room_can_still_be_read(void **state)
 {
     struct world *world = *state;
@@ -463,6 +491,7 @@ int main(int count, char **arguments)
         WORLD_TEST(the_sync_comes_before_the_acknowledgement),
         cmocka_unit_test(a_missing_sync_would_be_seen),
         WORLD_TEST(a_full_disk_stops_puts_and_nothing_else),
+        WORLD_TEST(a_full_file_system_is_as_the_shim_makes_it),
         WORLD_TEST(a_disk_without_any_room_can_still_be_read),
         WORLD_TEST(a_put_whose_sync_fails_is_not_acknowledged),
     };
