@@ -23,8 +23,8 @@ void passage_list_release(struct passage_list *list);
 /* Splits text[0..size) into `list` (whose old contents go): at least one span, in order, none empty
  * unless the text is; together they cover everything but white space. `max_length` counts the
  * special tokens, as the encoder's max_seq_length does (0: no limit), and `prompt_tokens` are taken
- * off it; where nothing is left ERR_INVALID. A single code point that has more tokens than the
- * limit is a passage by itself, and the only kind that does not fit.
+ * off it; where nothing is left ERR_INVALID. Only a passage all of whose tokens come from one code
+ * point can have more of them than the limit, since it cannot be cut.
  * `scratch` is the caller's, reused from call to call. Errors as tokenizer_encode. Deterministic.
  * Thread-safe with lists of one's own. */
 int passages_split(const struct tokenizer *tokenizer, const char *text, size_t size,

@@ -72,7 +72,7 @@ static uint8_t class_before(const char *text, size_t at, size_t *ret_start)
     while (start > 0 && at - start < 4 && ((unsigned char)text[--start] & 0xC0) == 0x80)
         continue;
     *ret_start = start;
-    if (start == at || utf8_decode(text + start, at - start, &code_point) == 0)
+    if (start == at || utf8_decode(text + start, at - start, &code_point) != at - start)
         return 0;
     return unicode_classify(code_point);
 }

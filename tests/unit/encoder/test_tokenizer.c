@@ -120,6 +120,12 @@ static void added_tokens_honour_their_flags(void **state)
     char *shown = fixture_show(tokenizer, "the<one>", 8, NULL, 0, false);
     assert_null(strstr(shown, "<one>"));
     free(shown);
+    struct token_list list = {0};
+    struct err err = {0};
+    assert_int_equal(tokenizer_encode(tokenizer, " \x82<m>", 5, NULL, 0, 0, &list, &err),
+                     ERR_INVALID); /* white space is taken, ill-formed bytes are not */
+    assert_non_null(strstr(err.message, "byte 1"));
+    token_list_release(&list);
     uint32_t id;
     assert_true(tokenizer_id(tokenizer, "New Word", &id));
     assert_string_equal(tokenizer_piece(tokenizer, id), "New Word");
