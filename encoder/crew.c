@@ -178,7 +178,9 @@ static int tokenize(const struct encoder_crew *crew, struct member *member, size
         bytes = member->prompted.data;
         size = member->prompted.size;
     }
-    int r = tokenizer_encode(encoder->tokenizer, bytes, size, text->pair, text->pair_size,
+    /* An empty second text is none, as for the reference. */
+    const char *pair = text->pair_size > 0 ? text->pair : NULL;
+    int r = tokenizer_encode(encoder->tokenizer, bytes, size, pair, text->pair_size,
                              encoder->model->max_seq_length, &member->list, err);
     return r < 0 ? r : keep_tokens(crew, member, i, err);
 }

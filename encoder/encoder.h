@@ -64,7 +64,8 @@ int encoder_crew_open(struct encoder_crew **ret_crew, const struct encoder *enco
 void encoder_crew_close(struct encoder_crew *crew); /* accepts NULL */
 
 /* A text, or a pair of texts where `pair` is not NULL ([CLS] text [SEP] pair [SEP]). UTF-8, not
- * necessarily NUL-terminated; ill-formed bytes are ERR_INVALID with the text's number. */
+ * necessarily NUL-terminated; ill-formed bytes are ERR_INVALID with the text's number. An empty
+ * pair is none, as in the reference. */
 struct encoder_text {
     const char *text;
     size_t size;

@@ -1,22 +1,36 @@
 /* Picking a backend for matrix products, and what all backends check alike. */
 #include "encoder/kernels/matmul.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+static const struct matmul_backend *const backends[] = {&matmul_packed, &matmul_openblas};
+
+static int check(const struct matmul_backend *backend, struct err *err)
+{
+    return backend->check ? backend->check(err) : 0;
+}
 
 int matmul_choose(const struct matmul_backend **ret_backend, const char *name,
                   const struct kernels *kernels, struct err *err)
 {
-    if (!name)
-        name = kernels == &kernels_generic ? matmul_openblas.name : matmul_packed.name;
-    if (strcmp(name, matmul_packed.name) == 0)
-        *ret_backend = &matmul_packed;
-    else if (strcmp(name, matmul_openblas.name) == 0)
-        *ret_backend = &matmul_openblas;
-    else
-        return err_set(err, ERR_UNSUPPORTED,
-                       "no backend '%s' (SBERT_BACKEND): packed and openblas are known", name);
-    return 0;
+    if (!name) {
+        bool plain = kernels == &kernels_generic;
+        *ret_backend =
+            plain && check(&matmul_openblas, NULL) == 0 ? &matmul_openblas : &matmul_packed;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(name, backends[i]->name) != 0)
+            continue;
+        int r = check(backends[i], err);
+        if (r == 0)
+            *ret_backend = backends[i];
+        return r;
+    }
+    return err_set(err, ERR_UNSUPPORTED,
+                   "no backend '%s' (SBERT_BACKEND): packed and openblas are known", name);
 }
 
 int matmul_prepare(struct matmul_weight **ret_weight, const struct matmul_backend *backend,

@@ -2,7 +2,8 @@
  * needs for its linear layers, behind one header so that backends can stand side by side:
  *
  *   "packed"    our own kernels; weights are copied once into panels that they read in order
- *   "openblas"  cblas_sgemm, which arranges the weights anew at every call
+ *   "openblas"  cblas_sgemm, which arranges the weights anew at every call; refused where its
+ * kernels for this CPU do not keep the promise below
  *
  * A backend prepares a weight once and multiplies any number of rows by it. Every output element is
  * summed in one order whatever the number of rows and whichever of them it stands in, so a text's
@@ -23,6 +24,7 @@ struct matmul_weight;
 
 struct matmul_backend {
     const char *name;
+    int (*check)(struct err *err); /* whether it can be had on this machine; NULL: always */
     int (*prepare)(struct matmul_weight **ret_weight, const struct kernels *kernels,
                    const struct linear *linears, size_t count, struct err *err);
     void (*release)(struct matmul_weight *weight);
@@ -41,7 +43,8 @@ struct matmul_weight {
 };
 
 /* The backend of that name. NULL asks for the best: "packed" where `kernels` has vectors, else
- * "openblas". ERR_UNSUPPORTED names one that there is not. */
+ * "openblas" where it can be had, else "packed". ERR_UNSUPPORTED names one that there is not, or
+ * says why it cannot be had; nothing else is picked in its stead. */
 int matmul_choose(const struct matmul_backend **ret_backend, const char *name,
                   const struct kernels *kernels, struct err *err);
 
@@ -53,9 +56,9 @@ int matmul_prepare(struct matmul_weight **ret_weight, const struct matmul_backen
                    struct err *err);
 void matmul_release(struct matmul_weight *weight); /* accepts NULL */
 
-/* A product of fewer rows may be done as one of this many: x and y must have room for them, and
- * what y gets in the further rows means nothing. */
-enum { MATMUL_LEAST_ROWS = 8 };
+/* A product may be done as one of more rows: x and y must have room for so many beyond `rows`, and
+ * what y gets in them means nothing. */
+enum { MATMUL_SPARE_ROWS = 64 };
 
 /* y (rows, out) = activation(x (rows, in) W^T + bias). x has `x_stride` floats between rows, y has
  * `y_stride`. x and y must not overlap. */

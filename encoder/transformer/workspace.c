@@ -24,8 +24,7 @@ static void *cut(struct cutter *cutter, size_t count, size_t size)
 
 static void cut_all(struct workspace *workspace, const struct model *model, struct cutter *cutter)
 {
-    /* Products of few rows may be done as products of more. */
-    size_t rows = workspace->max_tokens + MATMUL_LEAST_ROWS;
+    size_t rows = workspace->max_tokens + MATMUL_SPARE_ROWS;
     size_t hidden = model->hidden_size;
 
     workspace->batch.ids = cut(cutter, rows, sizeof *workspace->batch.ids);
