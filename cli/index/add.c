@@ -128,7 +128,7 @@ static int document_refused(void *argument, const struct batch_document *documen
     char message[sizeof why->message + 512];
     if (document->line > 0)
         snprintf(message, sizeof message, "%s:%" PRIu64 ": refused: %s", file->name, document->line,
-                 why->message);
+                 without_place(why->message));
     else
         snprintf(message, sizeof message, "%s: refused: %s", file->name,
                  without_place(why->message));

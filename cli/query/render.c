@@ -18,6 +18,15 @@ enum { LEAST_TEXT_COLUMNS = 16 };
 #define DIM "\x1b[2m"
 #define PLAIN "\x1b[0m"
 
+enum { SCORE_SIZE = 24 };
+
+/* Four digits after the point, unless the score is so large that nobody counts them. */
+static const char *format_score(char ret_text[SCORE_SIZE], double score)
+{
+    snprintf(ret_text, SCORE_SIZE, score > -1e6 && score < 1e6 ? "%.4f" : "%.4e", score);
+    return ret_text;
+}
+
 /* A hit with the column that says where it is. */
 struct row {
     struct hit hit;
@@ -55,9 +64,10 @@ struct layout {
 
 static struct layout lay_out(const struct render *render, const struct row *rows, size_t count)
 {
+    char text[SCORE_SIZE];
     struct layout layout = {.rank = snprintf(NULL, 0, "%zu", count)};
     for (size_t i = 0; i < count; i++) {
-        int score = snprintf(NULL, 0, "%.4f", rows[i].hit.score);
+        int score = (int)strlen(format_score(text, rows[i].hit.score));
         int place = terminal_columns(rows[i].place.data, rows[i].place.size);
         layout.score = score > layout.score ? score : layout.score;
         layout.place = place > layout.place ? place : layout.place;
@@ -74,11 +84,13 @@ static int append_table_row(const struct render *render, const struct layout *la
                             const struct row *row, struct buf *out)
 {
     struct buf text = {0};
+    char score[SCORE_SIZE];
     bool from_file = row->hit.path != NULL;
     int r = text_flatten(&text, row->hit.text, row->hit.text_size);
     if (r == 0)
-        r = buf_printf(out, "%*zu  %s%*.4f%s  %s", layout->rank, rank, paint(render, GREEN),
-                       layout->score, row->hit.score, paint(render, PLAIN), paint(render, CYAN));
+        r = buf_printf(out, "%*zu  %s%*s%s  %s", layout->rank, rank, paint(render, GREEN),
+                       layout->score, format_score(score, row->hit.score), paint(render, PLAIN),
+                       paint(render, CYAN));
     if (r == 0)
         r = text_fit(out, row->place.data, row->place.size, layout->place, from_file, true);
     if (r == 0)
@@ -97,6 +109,7 @@ static int append_table(const struct render *render, const char *query, size_t q
     struct layout layout = lay_out(render, rows, count);
     double took_ms = json_number_value(json_object_get(answer, "took_ms"));
     int r = 0;
+    took_ms = took_ms >= 0 && took_ms < 1e9 ? took_ms : 0;
     if (render->numbered) {
         r = buf_append_string(out, paint(render, BOLD));
         if (r == 0)
@@ -115,13 +128,14 @@ static int append_table(const struct render *render, const char *query, size_t q
 static int append_tabs(const struct render *render, uint64_t number, const struct row *rows,
                        size_t count, struct buf *out)
 {
+    char score[SCORE_SIZE];
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
         const struct hit *hit = &rows[i].hit;
         if (render->numbered)
             r = buf_printf(out, "%" PRIu64 "\t", number);
         if (r == 0)
-            r = buf_printf(out, "%zu\t%.4f\t", i + 1, hit->score);
+            r = buf_printf(out, "%zu\t%s\t", i + 1, format_score(score, hit->score));
         if (r == 0)
             r = text_escape(out, hit->id, strlen(hit->id));
         if (r == 0)
