@@ -9,7 +9,7 @@
 #include "storage/internal.h"
 
 enum {
-    PURGE_STEP = 256, /* documents a transaction removes */
+    PURGE_STEP = 1000, /* rows a transaction removes */
     DIMENSION_MAX = 65536,
 };
 
@@ -261,34 +261,32 @@ static int take_name(struct store *store, int64_t key, struct err *err)
     return store_write_end(store, r, err);
 }
 
-static int run_for(struct connection *connection, const char *sql, int64_t collection,
-                   struct err *err)
-{
-    struct query query;
-    query_begin(&query, connection, sql);
-    query_int(&query, collection);
-    return query_run(&query, err);
-}
+/* What is of a collection, in an order that its references allow; each removes up to ?2 rows. */
+static const char *const purges[] = {
+    "DELETE FROM passages WHERE key IN "
+    "(SELECT key FROM passages WHERE collection = ?1 ORDER BY sequence LIMIT ?2)",
+    "DELETE FROM documents WHERE key IN "
+    "(SELECT key FROM documents WHERE collection = ?1 ORDER BY id LIMIT ?2)",
+    "DELETE FROM removals WHERE (collection, sequence, passage) IN (SELECT collection, sequence, "
+    "passage FROM removals WHERE collection = ?1 ORDER BY sequence, passage LIMIT ?2)",
+    "DELETE FROM sources WHERE key IN "
+    "(SELECT key FROM sources WHERE collection = ?1 ORDER BY path LIMIT ?2)",
+    "DELETE FROM collections WHERE key IN (SELECT key FROM collections WHERE key = ?1 LIMIT ?2)",
+};
 
-/* Removes up to PURGE_STEP documents of a dropped collection, or, when it has none left, what else
- * is of it. */
+/* Removes up to PURGE_STEP rows of a dropped collection, its own last. */
 static int purge_some(struct connection *connection, int64_t collection, struct err *err)
 {
-    struct query query;
-    query_begin(&query, connection,
-                "DELETE FROM documents WHERE key IN "
-                "(SELECT key FROM documents WHERE collection = ? LIMIT ?)");
-    query_int(&query, collection);
-    query_int(&query, PURGE_STEP);
-    int r = query_run(&query, err);
-    if (r < 0 || sqlite3_changes(connection->db) > 0)
-        return r;
-    r = run_for(connection, "DELETE FROM removals WHERE collection = ?", collection, err);
-    if (r == 0)
-        r = run_for(connection, "DELETE FROM sources WHERE collection = ?", collection, err);
-    if (r == 0)
-        r = run_for(connection, "DELETE FROM collections WHERE key = ?", collection, err);
-    return r;
+    for (size_t i = 0; i < sizeof purges / sizeof purges[0]; i++) {
+        struct query query;
+        query_begin(&query, connection, purges[i]);
+        query_int(&query, collection);
+        query_int(&query, PURGE_STEP);
+        int r = query_run(&query, err);
+        if (r < 0 || sqlite3_changes(connection->db) > 0)
+            return r;
+    }
+    return 0;
 }
 
 int collection_purge(struct store *store, struct err *err)

@@ -108,6 +108,20 @@ static void child_counts(struct world *world, int64_t batches)
     child_expect(world, store_check(world->store, &world->err) == 0);
 }
 
+/* A second collection comes, fills and goes: nothing of it is acknowledged, all of it is in the way
+ * of the first. */
+static void churn(struct world *world)
+{
+    struct store_collection kept = world->collection;
+    if (store_collection_find(world->store, "churn", &world->collection, &world->err) < 0)
+        world_create_collection(world, "churn", &world->collection);
+    for (int i = 0; i < 20; i++)
+        child_expect(world, put_batch(world, i, 3000) == 0);
+    child_expect(world,
+                 store_collection_drop(world->store, world->collection.key, &world->err) == 0);
+    world->collection = kept;
+}
+
 /* Puts, and sometimes deletes, until it is killed: "+N" and "-N" once a batch is acknowledged. */
 static void role_until_killed(struct world *world)
 {
@@ -118,6 +132,8 @@ static void role_until_killed(struct world *world)
         child_expect(world, put_batch(world, number, 300) == 0);
         snprintf(line, sizeof line, "+%d\n", number);
         say(world, line);
+        if (number % 16 == 10)
+            churn(world);
         if (number % 4 != 3)
             continue;
         /* the parent may not learn of this one, so it takes a "-" before for "either way" */
