@@ -32,13 +32,16 @@ int folders_check_name(const char *name, struct err *err)
  * locking, so the path must still lead to what was locked. */
 static int lock_staging(struct staging *staging, const char *name, struct err *err)
 {
-    struct stat locked, there;
+    struct stat ours, there;
 
     staging->lock = open(staging->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (staging->lock < 0)
         return err_set_errno(err, errno, "cannot open %s", staging->path);
-    if (flock(staging->lock, LOCK_EX | LOCK_NB) < 0 || fstat(staging->lock, &locked) < 0 ||
-        stat(staging->path, &there) < 0 || locked.st_ino != there.st_ino)
+    bool locked = flock(staging->lock, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno != EWOULDBLOCK)
+        return err_set_errno(err, errno, "cannot lock %s", staging->path);
+    if (!locked || fstat(staging->lock, &ours) < 0 || stat(staging->path, &there) < 0 ||
+        ours.st_ino != there.st_ino)
         return err_set(err, ERR_BUSY, "another program is installing %s", name);
     return 0;
 }
@@ -99,6 +102,8 @@ int staging_install(struct staging *staging, struct err *err)
     if (r == 0)
         r = folders_remove(staging->path, err);
 out:
+    if (r == 0)
+        *staging->path = '\0'; /* the name may be another program's by now */
     staging_close(staging, true);
     return r;
 }
@@ -107,8 +112,10 @@ void staging_close(struct staging *staging, bool keep)
 {
     if (!staging->path)
         return;
-    if (!keep)
+    if (!keep && *staging->path)
         (void)folders_remove(staging->path, NULL);
+    else
+        (void)rmdir(staging->path); /* there is nothing to keep in an empty one */
     if (staging->lock >= 0)
         close(staging->lock);
     free(staging->path);

@@ -9,10 +9,10 @@
 #include "cli/model/archive.h"
 #include "cli/model/commands.h"
 #include "cli/model/folders.h"
+#include "cli/model/loads.h"
 #include "cli/model/pinned.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
-#include "encoder/model/model.h"
 
 enum { TREE_FDS = 16 };
 
@@ -78,18 +78,13 @@ static int stage(const char *source, bool folder, const struct staging *staging,
                  const struct model_options *options, struct err *err)
 {
     struct progress progress;
-    struct model *model;
     int r;
 
     progress_start(&progress, "unpacking", "bytes", 0, options->quiet);
     r = folder ? copy_folder(source, staging->path, err)
                : archive_extract(source, NULL, staging->path, &progress, err);
     progress_finish(&progress, false);
-    if (r == 0)
-        r = model_open(&model, staging->path, err);
-    if (r == 0)
-        model_close(model);
-    return r;
+    return r == 0 ? model_loads(staging->path, err) : r;
 }
 
 /* Takes a fresh staging folder: what a broken-off pull left is not part of an import. */
@@ -180,15 +175,14 @@ int sbert_model_import(const struct model_options *options)
 {
     struct err err = {0};
     struct stat status;
-    struct model *model;
     char *target = NULL;
     int r = 0;
 
     /* A folder is loaded where it is, before anything is copied. */
     if (stat(options->argument, &status) < 0)
         r = err_set_errno(&err, errno, "cannot read %s", options->argument);
-    else if (S_ISDIR(status.st_mode) && (r = model_open(&model, options->argument, &err)) == 0)
-        model_close(model);
+    else if (S_ISDIR(status.st_mode))
+        r = model_loads(options->argument, &err);
     if (r == 0)
         r = import(options, S_ISDIR(status.st_mode), &target, &err);
     if (r < 0)

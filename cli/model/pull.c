@@ -7,11 +7,11 @@
 #include "cli/model/commands.h"
 #include "cli/model/folders.h"
 #include "cli/model/hub.h"
+#include "cli/model/loads.h"
 #include "cli/model/pinned.h"
 #include "cli/model/pip.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
-#include "encoder/model/model.h"
 
 /* With another source to fall back on, nobody should wait long for the first. */
 enum { PATIENT_SECONDS = 30, IMPATIENT_SECONDS = 5 };
@@ -50,7 +50,6 @@ static int fetch(const struct registry_model *model, const struct model_options 
 /* What was fetched must be the pinned files, and a model that loads. */
 static int check_staging(const struct registry_model *model, const char *folder, struct err *err)
 {
-    struct model *loaded;
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < model->file_count; i++) {
@@ -60,11 +59,7 @@ static int check_staging(const struct registry_model *model, const char *folder,
             unlink(path);
         free(path);
     }
-    if (r == 0)
-        r = model_open(&loaded, folder, err);
-    if (r == 0)
-        model_close(loaded);
-    return r;
+    return r == 0 ? model_loads(folder, err) : r;
 }
 
 static int pull(const struct registry_model *model, const struct model_options *options,

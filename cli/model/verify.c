@@ -5,9 +5,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/model/commands.h"
+#include "cli/model/loads.h"
 #include "cli/model/pinned.h"
 #include "cli/terminal.h"
-#include "encoder/model/model.h"
 
 /* Checks the pinned files; adds {"path", "ok", "reason"?} for each to `list`. Returns how many are
  * not as they were published. */
@@ -62,7 +62,6 @@ static int print_json(const struct model_options *options, const char *folder, b
 int sbert_model_verify(const struct model_options *options)
 {
     struct err err = {0};
-    struct model *model;
     char *folder;
     const struct registry_model *known = registry_find(options->argument);
     json_t *files = json_array();
@@ -72,9 +71,7 @@ int sbert_model_verify(const struct model_options *options)
         return terminal_fail(&err);
     }
     size_t bad = known ? check_files(folder, known, files) : 0;
-    if (model_open(&model, folder, &err) == 0)
-        model_close(model);
-    bool good = bad == 0 && err.code == 0;
+    bool good = model_loads(folder, &err) == 0 && bad == 0;
     int code = good ? EXIT_FOUND : EXIT_ERROR;
 
     if (options->json) {
