@@ -4,99 +4,29 @@ Twenty rounds: clients add, replace and delete over the socket until the daemon 
 each restart, what was acknowledged is there, what was not is there whole or not at all, and searches
 answer as brute force over the same texts does. A kill cannot show a missing sync, since the system
 keeps what was written; so the second test looks at the order of the system calls.
-
-The programs are looked for in $SBERTD_BIN, else build/bin.
 """
 
-import contextlib
 import http.client
-import json
-import os
-import pathlib
 import random
 import shutil
-import socket
 import subprocess
-import tempfile
 import threading
 import time
-import urllib.parse
 
 import numpy
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SBERTD_BIN", ROOT / "build/bin"))
-MODEL = ROOT / "tests/golden/models/mean-64"
+from conftest import ROOT, Daemon, escaped, wait_until
+
 ROUNDS = 20
 WRITERS = 3
+DOCUMENTS = "/v1/collections/default/documents"
 WORDS = "cat dog movie film music song rain sun city people water fire happy sad old new".split()
 
 
-class Connection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=30)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
-
-    def call(self, method, path, body=None):
-        """The answer's JSON; any other status than 200 is an AssertionError."""
-        self.request(method, path, None if body is None else json.dumps(body),
-                     {"Content-Type": "application/json"})
-        response = self.getresponse()
-        answer = json.loads(response.read())
-        assert response.status == 200, answer
-        return answer
-
-
-class Daemon:
-    """`sbertd run` on a folder of its own, ended by its pid."""
-
-    def __init__(self, folder, environment=None):
-        self.folder = folder
-        self.socket = folder / "s"
-        self.process = subprocess.Popen(
-            [BIN / "sbertd", f"--socket={self.socket}", f"--data-dir={folder / 'data'}",
-             f"--model={MODEL}", "--threads=2", "run"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(folder / "log", "ab"),
-            env={**os.environ, **(environment or {})})
-        self.wait_until_ready()
-
-    def wait_until_ready(self):
-        deadline = time.monotonic() + 30
-        while True:
-            assert self.process.poll() is None, (self.folder / "log").read_text()
-            with contextlib.suppress(OSError, http.client.HTTPException, AssertionError):
-                self.connect().call("GET", "/health")
-                return
-            assert time.monotonic() < deadline, (self.folder / "log").read_text()
-            time.sleep(0.002)
-
-    def connect(self):
-        return Connection(self.socket)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(30) == 0, (self.folder / "log").read_text()
-
-
-@pytest.fixture
-def folder():
-    if not (BIN / "sbertd").exists():
-        pytest.skip(f"{BIN / 'sbertd'} is not built")
-    path = pathlib.Path(tempfile.mkdtemp(prefix="sbertd-crash-"))  # short, for the socket's sake
-    yield path
-    shutil.rmtree(path)
+def succeed(answer):
+    assert answer.status == 200, answer
+    return answer.json
 
 
 class Writer(threading.Thread):
@@ -110,7 +40,7 @@ class Writer(threading.Thread):
         super().__init__()
         self.number, self.known, self.wanted = number, known, dict(known)
         self.random = random.Random(seed)
-        self.connection = daemon.connect()
+        self.client = daemon.client()
         self.acknowledged = 0
         self.error = None
 
@@ -122,14 +52,14 @@ class Writer(threading.Thread):
         some = self.random.sample(sorted(self.known), min(len(self.known), 4))
         if some and self.random.random() < 0.2:
             self.wanted = {id: text for id, text in self.known.items() if id not in some}
-            self.connection.call("POST", "/v1/collections/default/documents/delete", {"ids": some})
+            succeed(self.client.post(f"{DOCUMENTS}/delete", {"ids": some}))
             return
         count = self.random.choice([1, 8, 40])
         documents = {f"{self.number}/{self.random.randrange(10**9)}": self.text() for _ in range(count)}
         documents.update({id: self.text() for id in some})
         self.wanted = {**self.known, **documents}
-        self.connection.call("POST", "/v1/collections/default/documents", {
-            "documents": [{"id": id, "text": text} for id, text in documents.items()]})
+        succeed(self.client.post(DOCUMENTS, {
+            "documents": [{"id": id, "text": text} for id, text in documents.items()]}))
 
     def run(self):
         try:
@@ -143,11 +73,10 @@ class Writer(threading.Thread):
             self.error = error
 
 
-def stored_documents(connection):
+def stored_documents(client):
     documents, after = {}, ""
     while after is not None:
-        page = connection.call(
-            "GET", f"/v1/collections/default/documents?limit=1000&after={urllib.parse.quote(after, safe='')}")
+        page = succeed(client.get(f"{DOCUMENTS}?limit=1000&after={escaped(after)}"))
         documents.update({document["id"]: document["text"] for document in page["documents"]})
         after = page["next"]
     return documents
@@ -159,22 +88,22 @@ class Oracle:
     def __init__(self):
         self.vectors = {}
 
-    def embed(self, connection, texts):
+    def embed(self, client, texts):
         new = [text for text in dict.fromkeys(texts) if text not in self.vectors]
         for i in range(0, len(new), 2000):
-            answer = connection.call("POST", "/v1/embeddings", {"input": new[i:i + 2000]})
+            answer = succeed(client.post("/v1/embeddings", {"input": new[i:i + 2000]}))
             for text, data in zip(new[i:i + 2000], answer["data"]):
                 vector = numpy.array(data["embedding"], numpy.float64)
                 self.vectors[text] = vector / numpy.linalg.norm(vector)
         return numpy.array([self.vectors[text] for text in texts])
 
-    def check(self, connection, documents, query):
+    def check(self, client, documents, query):
         top_k = 10
         ids = list(documents)
-        cosines = self.embed(connection, list(documents.values())) @ self.embed(connection, [query])[0]
+        cosines = self.embed(client, list(documents.values())) @ self.embed(client, [query])[0]
         score_of = dict(zip(ids, cosines))
-        hits = connection.call("POST", "/v1/collections/default/search",
-                               {"query": query, "top_k": top_k})["results"]
+        hits = succeed(client.post("/v1/collections/default/search",
+                                   {"query": query, "top_k": top_k}))["results"]
         best = numpy.sort(cosines)[::-1][:top_k]
         assert len(hits) == len(best)
         assert len({hit["id"] for hit in hits}) == len(hits)
@@ -200,10 +129,7 @@ def test_what_was_acknowledged_survives_twenty_kills(folder):
             for writer in writers:
                 writer.start()
             enough = chance.randrange(4, 40)
-            deadline = time.monotonic() + 30
-            while sum(writer.acknowledged for writer in writers) < enough:
-                assert time.monotonic() < deadline and all(writer.is_alive() for writer in writers)
-                time.sleep(0.001)
+            wait_until(lambda: sum(writer.acknowledged for writer in writers) >= enough, daemon.tail)
             time.sleep(chance.random() * 0.01)  # so that the kill finds it anywhere in a request
             daemon.kill()
             for writer in writers:
@@ -211,8 +137,8 @@ def test_what_was_acknowledged_survives_twenty_kills(folder):
                 assert writer.error is None, writer.error
 
             daemon = Daemon(folder)
-            connection = daemon.connect()
-            documents = stored_documents(connection)
+            client = daemon.client()
+            documents = stored_documents(client)
             for writer in writers:
                 there = own(documents, writer.number)
                 assert there in (writer.known, writer.wanted), f"round {round}, writer {writer.number}"
@@ -220,12 +146,13 @@ def test_what_was_acknowledged_survives_twenty_kills(folder):
                 acknowledged += writer.acknowledged
                 pending_there += there != writer.known
             assert len(documents) == sum(len(own(documents, i)) for i in range(WRITERS))
-            oracle.check(connection, documents, f"{chance.choice(WORDS)} of the {chance.choice(WORDS)}")
-        daemon.stop()
+            oracle.check(client, documents, f"{chance.choice(WORDS)} of the {chance.choice(WORDS)}")
+        assert daemon.stop() == 0, daemon.tail()
         daemon = Daemon(folder)  # from the snapshot now
-        assert stored_documents(daemon.connect()) == documents
-        oracle.check(daemon.connect(), documents, "the music of the rain")
-        daemon.stop()
+        assert "vectors ready, 0 changes replayed" in daemon.tail()
+        assert stored_documents(daemon.client()) == documents
+        oracle.check(daemon.client(), documents, "the music of the rain")
+        assert daemon.stop() == 0, daemon.tail()
     finally:
         daemon.kill()
     print(f"{acknowledged} requests acknowledged, {len(documents)} documents at the end, "
@@ -242,23 +169,26 @@ def build_shim(folder):
     return library
 
 
+def changes():
+    """Requests that write, each after the ones before it."""
+    for i, word in enumerate(WORDS):
+        yield "POST", DOCUMENTS, {"documents": [{"id": f"{i}", "text": f"{word} {i}"}]}
+    yield "POST", DOCUMENTS, {"documents": [{"id": "0", "text": "another text"}]}
+    yield "POST", f"{DOCUMENTS}/delete", {"ids": ["1", "2"]}
+    yield "DELETE", f"{DOCUMENTS}/3", None
+
+
 def test_the_log_is_synced_before_a_write_is_answered(folder):
     log = folder / "events"
-    daemon = Daemon(folder, {"LD_PRELOAD": str(build_shim(folder)), "SHIM_LOG": str(log),
-                             "SHIM_FOLDER": str((folder / "data").resolve())})
+    daemon = Daemon(folder, environment={
+        "LD_PRELOAD": str(build_shim(folder)), "SHIM_LOG": str(log),
+        "SHIM_FOLDER": str(folder.resolve() / "data")})
     try:
-        connection = daemon.connect()
-        connection.call("GET", "/health")
-        changes = [("POST", "/v1/collections/default/documents",
-                    {"documents": [{"id": f"{i}", "text": f"{word} {i}"}]})
-                   for i, word in enumerate(WORDS)]
-        changes.append(("POST", "/v1/collections/default/documents",
-                        {"documents": [{"id": "0", "text": "another text"}]}))
-        changes.append(("POST", "/v1/collections/default/documents/delete", {"ids": ["1", "2"]}))
-        changes.append(("DELETE", "/v1/collections/default/documents/3", None))
-        for change in changes:
+        client = daemon.client()
+        succeed(client.get("/health"))
+        for change in changes():
             before = log.stat().st_size
-            connection.call(*change)
+            succeed(client.request(*change))
             with open(log) as stream:
                 stream.seek(before)
                 events = [line.rstrip("\n").split(" ", 2) for line in stream]
@@ -267,6 +197,6 @@ def test_the_log_is_synced_before_a_write_is_answered(folder):
             log_events = [op for op, _, path in events[:answer] if path.endswith("/store.sqlite3-wal")]
             assert "write" in log_events, f"{change} was answered before it was written: {events}"
             assert log_events[-1] == "sync", f"{change} was answered before it was synced: {events}"
-        daemon.stop()
+        assert daemon.stop() == 0, daemon.tail()
     finally:
         daemon.kill()
