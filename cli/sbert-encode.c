@@ -40,7 +40,7 @@ static const struct argp_option option_table[] = {
     {"similarity", OPTION_SIMILARITY, NULL, 0, "print the cosine of the texts A and B", 0},
     {"input-format", OPTION_FORMAT, "FORMAT", 0, "lines or jsonl (else by the file's name)", 0},
     {"invalid-utf8", OPTION_UTF8, "WHAT", 0, "refuse (default), replace or skip", 0},
-    {"prompt", OPTION_PROMPT, "TEXT", 0, "put this before every text", 0},
+    {"prompt", OPTION_PROMPT, "TEXT", 0, "put this before every text (what the model says)", 0},
     {"max-length", OPTION_MAX_LENGTH, "TOKENS", 0, "cut texts here (the model's own limit)", 0},
     {"precision", OPTION_PRECISION, "f32", 0, "what to compute in: f32", 0},
     {"threads", 't', "N", 0, "threads (all CPUs that are ours)", 0},

@@ -52,6 +52,7 @@ static void fill_info(struct encoder *encoder)
     info->fingerprint = model->fingerprint;
     info->query_prompt = model->query_prompt;
     info->document_prompt = model->document_prompt;
+    info->default_prompt = model->default_prompt;
     info->dimension = model->dimension;
     info->max_seq_length = model->max_seq_length;
     info->layers = model->layers;

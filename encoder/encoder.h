@@ -35,9 +35,9 @@ struct encoder_info {
     const char *similarity;   /* similarity_fn_name: "cosine", "dot", "euclidean", "manhattan" */
     const char *pooling;      /* "mean", "cls", "max", or combined: "cls+mean" */
     const char *fingerprint;  /* 64 hexadecimal digits: see encoder/model/fingerprint.h */
-    /* What the model wants before queries and before documents; NULL where it wants nothing. The
-     * caller passes them to encoder_encode. */
-    const char *query_prompt, *document_prompt;
+    /* What the model wants before queries, before documents, and before texts that are neither;
+     * NULL where it wants nothing. The caller passes them to encoder_encode. */
+    const char *query_prompt, *document_prompt, *default_prompt;
     size_t dimension;      /* floats in a vector */
     size_t max_seq_length; /* tokens, the special ones included */
     size_t layers, hidden_size, heads, vocabulary_size;

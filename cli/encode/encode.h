@@ -13,7 +13,7 @@ struct encode_options {
     const char *model;  /* NAME or DIR */
     const char *input;  /* FILE or "-" */
     const char *output; /* F.npy, or NULL */
-    const char *prompt; /* or NULL */
+    const char *prompt; /* before every text; NULL: the model's default_prompt_name, if any */
     char **texts;       /* (text_count) of --text: in the place of an input */
     size_t text_count;
     size_t max_seq_length; /* 0: the model's own */

@@ -43,8 +43,9 @@ static int with_prompt(struct buf *buf, const char *prompt, const char *text, si
 }
 
 static int print_all(const struct encode_options *options, const struct tokenizer *tokenizer,
-                     size_t max_seq_length, struct err *err)
+                     const struct model *model, struct err *err)
 {
+    const char *prompt = options->prompt ? options->prompt : model->default_prompt;
     struct source source = {0};
     struct token_list list = {0};
     struct buf whole = {0};
@@ -53,10 +54,10 @@ static int print_all(const struct encode_options *options, const struct tokenize
 
     int r = source_open(&source, options, err);
     while (r == 0 && (r = source_next(&source, &text, &size, err)) == 1) {
-        r = with_prompt(&whole, options->prompt, text, size, err);
+        r = with_prompt(&whole, prompt, text, size, err);
         if (r == 0)
-            r = tokenizer_encode(tokenizer, whole.data, whole.size, NULL, 0, max_seq_length, &list,
-                                 err);
+            r = tokenizer_encode(tokenizer, whole.data, whole.size, NULL, 0, model->max_seq_length,
+                                 &list, err);
         if (r == 0)
             r = print_tokens(tokenizer, &list, err);
     }
@@ -83,7 +84,7 @@ int encode_tokens(const struct encode_options *options)
     if (r == 0)
         r = tokenizer_open(&tokenizer, model->transformer_folder, model->do_lower_case, &err);
     if (r == 0)
-        r = print_all(options, tokenizer, model->max_seq_length, &err);
+        r = print_all(options, tokenizer, model, &err);
     tokenizer_close(tokenizer);
     model_close(model);
     return r < 0 ? terminal_fail(&err) : EXIT_FOUND;

@@ -18,6 +18,7 @@
 struct worker {
     struct encoder *encoder;
     struct encoder_crew *crew;
+    const char *prompt; /* before every text; NULL: nothing */
     size_t dimension, max_seq_length;
 };
 
@@ -40,8 +41,10 @@ static int worker_open(struct worker *worker, const struct encode_options *optio
     free(folder);
     if (r < 0)
         return r;
-    worker->dimension = encoder_info(worker->encoder)->dimension;
-    worker->max_seq_length = encoder_info(worker->encoder)->max_seq_length;
+    const struct encoder_info *info = encoder_info(worker->encoder);
+    worker->dimension = info->dimension;
+    worker->max_seq_length = info->max_seq_length;
+    worker->prompt = options->prompt ? options->prompt : info->default_prompt;
     r = encoder_crew_open(&worker->crew, worker->encoder, options->threads, false, err);
     if (r < 0)
         worker_close(worker);
@@ -103,7 +106,7 @@ static int encode_chunk(struct run *run, struct err *err)
     size_t count = run->chunk.count;
     int r = make_room(run, err);
     if (r == 0)
-        r = encoder_encode(run->worker.crew, run->chunk.texts, count, run->options->prompt,
+        r = encoder_encode(run->worker.crew, run->chunk.texts, count, run->worker.prompt,
                            run->vectors, run->usage, run->options->cancel, err);
     if (r < 0)
         return r;
@@ -241,7 +244,7 @@ int encode_similarity(const struct encode_options *options, const char *a, const
         return terminal_fail(&err);
     size_t dimension = worker.dimension;
     float *vectors = calloc(dimension, 2 * sizeof *vectors);
-    int r = vectors ? encoder_encode(worker.crew, pair, 2, options->prompt, vectors, NULL,
+    int r = vectors ? encoder_encode(worker.crew, pair, 2, worker.prompt, vectors, NULL,
                                      options->cancel, &err)
                     : err_memory(&err, "the vectors");
     if (r == 0)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -115,6 +116,18 @@ def test_a_prompt_stands_before_every_text():
     written_out = sbert_encode(given=b"the cat sat\nthe cat ran\n").stdout
     assert with_prompt == written_out
     tokens = json.loads(sbert_encode("--prompt=the cat ", "--tokens", "--text=sat").stdout)
+    assert tokens["pieces"] == ["[CLS]", "the", "cat", "sat", "[SEP]"]
+
+
+def test_a_default_prompt_of_the_model_is_used_as_the_reference_does(tmp_path):
+    folder = tmp_path / "prompted"
+    shutil.copytree(GOLDEN / "mean-64", folder)
+    (folder / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"all": "the cat "}, "default_prompt_name": "all"}))
+    written_out = sbert_encode(given=b"the cat sat\n").stdout
+    assert sbert_encode(given=b"sat\n", model=folder).stdout == written_out
+    assert sbert_encode("--prompt=", given=b"the cat sat\n", model=folder).stdout == written_out
+    tokens = json.loads(sbert_encode("--tokens", "--text=sat", model=folder).stdout)
     assert tokens["pieces"] == ["[CLS]", "the", "cat", "sat", "[SEP]"]
 
 
