@@ -141,6 +141,12 @@ $(SYNC_SHIM): tests/fault/sync_shim.c | $(DEPS_OK)
 $(filter $(O)/tests/storage/%,$(UNIT_BINS)): | $(SYNC_SHIM)
 unit-bins: $(SYNC_SHIM)
 
+# What tests/reference/*.py drive: the C side of a comparison with a Python package.
+$(O)/reference/%: $(O)/tests/reference/%.c.o $(call archives,$(LINK_encoder))
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(call archives,$(LINK_encoder)) $(LIBS_encoder)
+
 # Outside libFuzzer a small driver of ours replays a corpus and mutations of it.
 FUZZ_DRIVER := $(if $(FUZZ_ENGINE),,$(O)/tests/fuzz/driver.c.o)
 $(foreach room,$(ROOMS),$(eval $(call room_rules,$(room))))
