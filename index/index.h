@@ -93,7 +93,7 @@ void index_get_stats(const struct vector_index *index, struct index_stats *ret_s
 /* Writes a snapshot: magic, version, checksum, `fingerprint` (at most 127 bytes), options and
  * sequence, then the segments. Whole-file replacement: the old snapshot stands until the new one is
  * on disk. Searches and applies go on meanwhile (an apply may wait for a segment's copy). The
- * format is described in docs/STORAGE.md. */
+ * format is described in docs/INDEX-SNAPSHOT.md. */
 int index_save(const struct vector_index *index, const char *path, const char *fingerprint,
                struct err *err);
 

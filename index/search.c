@@ -6,9 +6,9 @@
 #include "index/scan.h"
 #include "index/state.h"
 
-/* A graph's step costs some 32 times what a row of a scan does, so where the queue is longer than
+/* A step of a walk costs some 64 times what a row of a scan does, so where the queue is longer than
  * that part of the rows, a scan is as quick, and exact. */
-enum { SCAN_BELOW = 32 };
+enum { SCAN_BELOW = 64 };
 
 /* What one call needs, sized once. */
 struct search {
@@ -33,23 +33,22 @@ static size_t part_ef(const struct view_part *part, size_t ef, size_t k)
     return (size_t)((double)wanted * (double)part->count / (double)live) + 1;
 }
 
-static bool is_walked(const struct view_part *part, const struct index_search_options *options,
-                      size_t ef)
+/* The longest queue worth walking a part with; 0: none is. */
+static size_t longest_walk(const struct view_part *part, const struct index_search_options *options)
 {
-    return part->segment->graph && !options->exact && ef < part->count / SCAN_BELOW;
+    return part->segment->graph && !options->exact ? part->count / SCAN_BELOW : 0;
 }
 
 static int search_open(struct search *search, const float *queries,
-                       const struct index_search_options *options, size_t ef, struct err *err)
+                       const struct index_search_options *options, struct err *err)
 {
     const struct index_options *o = &search->index->options;
     size_t count = search->count, longest = 0, values, entries;
 
     search->k = options->top_k < search->view->live ? options->top_k : search->view->live;
     for (size_t i = 0; i < search->view->count; i++) {
-        size_t length = part_ef(&search->view->parts[i], ef, search->k);
-        if (is_walked(&search->view->parts[i], options, length) && length > longest)
-            longest = length;
+        size_t length = longest_walk(&search->view->parts[i], options);
+        longest = length > longest ? length : longest;
     }
     if (__builtin_mul_overflow(count, search->k, &entries) ||
         __builtin_mul_overflow(count, o->dimension, &values) || values > SIZE_MAX / sizeof *queries)
@@ -82,20 +81,37 @@ static void search_close(struct search *search)
     scan_close(&search->scan);
 }
 
-static int walk_part(struct search *search, const struct view_part *part, size_t ef, size_t q,
-                     struct err *err)
+/* Keeps the live ones of `count` positions and returns how many they are. */
+static size_t keep_live(const struct view_part *part, int64_t *positions, size_t count)
+{
+    size_t live = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!bitmap_has(part->dead, (size_t)positions[i]))
+            positions[live++] = positions[i];
+    return live;
+}
+
+/* Walks a graph for one query. The dead are walked through like the living; where many of them lie
+ * around the query, too few are left, so the queue is doubled until there are enough, or it is
+ * longer than is worth it and the part is scanned. */
+static int walk_part(struct search *search, const struct view_part *part, size_t ef, size_t longest,
+                     size_t q, struct err *err)
 {
     const struct index_options *o = &search->index->options;
     const float *query = search->queries + q * o->dimension;
-    size_t live = view_part_live(part), wanted = search->k < live ? search->k : live, found;
+    size_t live = view_part_live(part), enough = search->k < live ? search->k : live, found = 0;
 
-    int r = hnsw_search(part->segment->graph, query, ef,
-                        part->dead ? (const uint8_t *)part->dead->words : NULL,
-                        part->dead ? part->dead->capacity / 8 : 0, search->positions,
-                        search->distances, &found, err);
-    if (r < 0)
-        return r;
-    if (found < wanted) {
+    enough = enough > ef / 2 ? enough : ef / 2;
+    for (size_t length = part_ef(part, ef, search->k); length <= longest; length *= 2) {
+        int r = hnsw_search(part->segment->graph, query, length, search->positions,
+                            search->distances, &found, err);
+        if (r < 0)
+            return r;
+        found = keep_live(part, search->positions, found);
+        if (found >= enough)
+            break;
+    }
+    if (found < enough) {
         scan_part(&search->scan, part, query, 1, &search->tops[q]);
         return 0;
     }
@@ -113,13 +129,13 @@ static int search_parts(struct search *search, const struct index_search_options
 {
     for (size_t i = 0; i < search->view->count; i++) {
         const struct view_part *part = &search->view->parts[i];
-        size_t length = part_ef(part, ef, search->k);
-        if (!is_walked(part, options, length)) {
+        size_t longest = longest_walk(part, options);
+        if (part_ef(part, ef, search->k) > longest) {
             scan_part(&search->scan, part, search->queries, search->count, search->tops);
             continue;
         }
         for (size_t q = 0; q < search->count; q++) {
-            int r = walk_part(search, part, length, q, err);
+            int r = walk_part(search, part, ef, longest, q, err);
             if (r < 0)
                 return r;
         }
@@ -158,7 +174,7 @@ int index_search(const struct vector_index *index, const float *queries, size_t 
         memset(ret_counts, 0, count * sizeof *ret_counts);
         goto out;
     }
-    r = search_open(&search, queries, options, ef, err);
+    r = search_open(&search, queries, options, err);
     if (r == 0)
         r = search_parts(&search, options, ef, err);
     if (r == 0)

@@ -13,7 +13,6 @@ extern "C" {
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
-#include <faiss/impl/IDSelector.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_io.h>
 #include <omp.h>
@@ -105,17 +104,13 @@ size_t hnsw_bytes(const struct hnsw *graph)
            links.levels.capacity() * sizeof links.levels[0];
 }
 
-int hnsw_search(const struct hnsw *graph, const float *query, size_t ef, const uint8_t *dead,
-                size_t dead_bytes, int64_t *ret_positions, float *distances, size_t *ret_count,
-                struct err *err)
+int hnsw_search(const struct hnsw *graph, const float *query, size_t ef, int64_t *ret_positions,
+                float *distances, size_t *ret_count, struct err *err)
 {
     omp_set_num_threads(1);
     return guarded(err, "searching a graph", [&] {
-        faiss::IDSelectorBitmap is_dead(dead_bytes, dead);
-        faiss::IDSelectorNot is_live(&is_dead);
         faiss::SearchParametersHNSW parameters;
         parameters.efSearch = static_cast<int>(ef);
-        parameters.sel = dead ? &is_live : nullptr;
         graph->index->search(1, query, static_cast<faiss::Index::idx_t>(ef), distances,
                              ret_positions, &parameters);
         /* FAISS fills up with -1 what it did not find. */

@@ -18,7 +18,6 @@ extern "C" {
 #endif
 
 struct hnsw; /* a faiss::IndexHNSWFlat */
-struct bitmap;
 
 struct hnsw_options {
     size_t dimension;
@@ -40,12 +39,10 @@ int hnsw_finish(struct hnsw *graph, struct err *err);
 const float *hnsw_vectors(const struct hnsw *graph);
 size_t hnsw_bytes(const struct hnsw *graph);
 
-/* The positions of up to `ef` near neighbours of one query, found with a queue of that length and
- * in no particular order; those in `dead` (`dead_bytes` long, may be NULL) are passed through but
- * not returned. `distances` is (ef) of scratch. */
-int hnsw_search(const struct hnsw *graph, const float *query, size_t ef, const uint8_t *dead,
-                size_t dead_bytes, int64_t *ret_positions, float *distances, size_t *ret_count,
-                struct err *err);
+/* The positions of the up to `ef` nearest that a walk with a queue of that length finds, in no
+ * particular order. `distances` is (ef) of scratch. */
+int hnsw_search(const struct hnsw *graph, const float *query, size_t ef, int64_t *ret_positions,
+                float *distances, size_t *ret_count, struct err *err);
 
 /* Serialises in FAISS's own format ("IHNf") through `write`, which returns 0 or an error. */
 typedef int hnsw_write_function(void *context, const void *data, size_t size, struct err *err);

@@ -138,6 +138,38 @@ static void many_tombstones_neither_hide_the_living_nor_stay(void **state)
     free(vectors);
 }
 
+/* The nearest fifth of all to one query die, too few for a rebuild: what is left must still come,
+ * and all of it rightly. */
+static void the_dead_around_a_query_don_t_hide_the_living(void **state)
+{
+    (void)state;
+    enum { DIMENSION = 16, COUNT = 4000, GONE = COUNT / 5, QUERIES = 5 };
+    const struct index_search_options near = {.top_k = 10, .ef_search = 10};
+    float *vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *vectors);
+    struct oracle_entry *ranked = calloc(COUNT, sizeof *ranked);
+    const float *queries = vectors + COUNT * DIMENSION;
+    struct random_numbers random = {148};
+    random_clustered(&random, 10, 20, COUNT + QUERIES, DIMENSION, vectors);
+    double recall = 0;
+    for (size_t q = 0; q < QUERIES; q++) {
+        struct oracle oracle = {.metric = METRIC_COSINE, .dimension = DIMENSION};
+        struct vector_index *index = new_index((struct index_options){
+            .dimension = DIMENSION, .kind = INDEX_HNSW, .segment_size = COUNT, .M = 8});
+        add(index, &oracle, 1, vectors, COUNT, 1);
+        maintain_all(index);
+        oracle_rank(&oracle, queries + q * DIMENSION, ranked);
+        for (size_t i = 0; i < GONE; i++)
+            remove_some(index, &oracle, ranked[i].id, 1, 1);
+        recall += check_search(&oracle, index, queries + q * DIMENSION, 1, &near);
+        assert_int_equal(stats_of(index).tombstones, GONE);
+        index_free(index);
+        oracle_release(&oracle);
+    }
+    assert_true(recall / QUERIES >= 0.95);
+    free(ranked);
+    free(vectors);
+}
+
 static void the_automatic_kind_is_exact_up_to_its_limit(void **state)
 {
     (void)state;
@@ -359,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(graphs_find_nearly_all_under_every_metric),
         cmocka_unit_test(many_tombstones_neither_hide_the_living_nor_stay),
+        cmocka_unit_test(the_dead_around_a_query_don_t_hide_the_living),
         cmocka_unit_test(the_automatic_kind_is_exact_up_to_its_limit),
         cmocka_unit_test(small_segments_become_few),
         cmocka_unit_test(a_cancelled_build_leaves_the_index_as_it_was),

@@ -131,11 +131,72 @@ static void searches_see_whole_states_of_an_index_with_graphs(void **state)
     run(INDEX_HNSW);
 }
 
+struct building {
+    struct vector_index *index;
+    atomic_bool done;
+    int result;
+};
+
+static void *build_on(void *argument)
+{
+    struct building *building = argument;
+    struct err err = {0};
+    bool worked;
+    building->result = index_maintain(building->index, &worked, NULL, &err);
+    atomic_store(&building->done, true);
+    return NULL;
+}
+
+static void what_is_removed_during_a_build_is_gone_after_it(void **state)
+{
+    (void)state;
+    enum { COUNT = 8000 };
+    static float vectors[COUNT * DIMENSION];
+    static int64_t ids[COUNT], found[COUNT];
+    static float scores[COUNT];
+    const struct index_options options = {
+        .dimension = DIMENSION, .kind = INDEX_HNSW, .segment_size = COUNT};
+    const struct index_search_options exact = {.top_k = COUNT, .exact = true};
+    struct building building = {0};
+    struct random_numbers random = {31};
+    pthread_t thread;
+    size_t removed = 0, count;
+    struct index_stats stats;
+    struct err err = {0};
+
+    random_clustered(&random, 4, 10, COUNT, DIMENSION, vectors);
+    for (size_t i = 0; i < COUNT; i++)
+        ids[i] = (int64_t)i + 1;
+    assert_int_equal(index_create(&building.index, &options, &err), 0);
+    assert_int_equal(index_apply(building.index, ids, vectors, COUNT, NULL, 0, 1, &err), 0);
+    assert_int_equal(pthread_create(&thread, NULL, build_on, &building), 0);
+    /* At most so many that the segment is not rebuilt for them; the search sets the pace. */
+    while (!atomic_load(&building.done) && removed < COUNT / 5) {
+        assert_int_equal(index_apply(building.index, NULL, NULL, 0, &ids[removed], 1, 2, &err), 0);
+        removed++;
+        assert_int_equal(
+            index_search(building.index, vectors, 1, &exact, found, scores, &count, &err), 0);
+        assert_int_equal(count, COUNT - removed);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(building.result, 0);
+    index_get_stats(building.index, &stats);
+    assert_int_equal(stats.graph_segments, 1);
+    assert_int_equal(stats.live, COUNT - removed);
+    assert_int_equal(index_search(building.index, vectors, 1, &exact, found, scores, &count, &err),
+                     0);
+    assert_int_equal(count, COUNT - removed);
+    for (size_t i = 0; i < count; i++)
+        assert_true(found[i] > (int64_t)removed);
+    index_free(building.index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(searches_see_whole_states_of_a_flat_index),
         cmocka_unit_test(searches_see_whole_states_of_an_index_with_graphs),
+        cmocka_unit_test(what_is_removed_during_a_build_is_gone_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
