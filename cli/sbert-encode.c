@@ -44,12 +44,12 @@ static const struct argp_option option_table[] = {
     {"max-length", OPTION_MAX_LENGTH, "TOKENS", 0, "cut texts here (the model's own limit)", 0},
     {"precision", OPTION_PRECISION, "f32", 0, "what to compute in: f32", 0},
     {"threads", 't', "N", 0, "threads (all CPUs that are ours)", 0},
-    {"batch", OPTION_BATCH, "N", 0, "texts read before they are encoded (2048)", 0},
+    {"batch", OPTION_BATCH, "N", 0, "texts read before they are encoded (1024)", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
     {0},
 };
 
-enum { ARGUMENTS_MAX = 2, THREADS_MAX = 1024, DEFAULT_BATCH = 2048 };
+enum { ARGUMENTS_MAX = 2, THREADS_MAX = 1024, DEFAULT_BATCH = 1024 };
 
 struct command_line {
     struct encode_options options;
