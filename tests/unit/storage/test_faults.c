@@ -235,13 +235,35 @@ static void role_failing_sync(struct world *world)
     world_close(world);
 }
 
+static bool write_setting(const char *path, const char *text)
+{
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = descriptor >= 0 && write(descriptor, text, strlen(text)) == (ssize_t)strlen(text);
+    if (descriptor >= 0)
+        close(descriptor);
+    return done;
+}
+
+/* A mount namespace of its own; who is not root needs a user namespace that knows him for that. */
+static bool unshare_mounts(void)
+{
+    char users[64], groups[64];
+    snprintf(users, sizeof users, "%u %u 1", geteuid(), geteuid());
+    snprintf(groups, sizeof groups, "%u %u 1", getegid(), getegid());
+    if (geteuid() == 0)
+        return unshare(CLONE_NEWNS) == 0;
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           write_setting("/proc/self/uid_map", users) &&
+           write_setting("/proc/self/setgroups", "deny") &&
+           write_setting("/proc/self/gid_map", groups);
+}
+
 /* The same on a small disk of its own, where that may be mounted; it goes with the process. */
 static void role_full_tmpfs(struct world *world)
 {
     char options[32];
     snprintf(options, sizeof options, "size=%d", (int)SMALL_DISK);
-    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    if (!unshare_mounts() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("tmpfs", world->folder, "tmpfs", 0, options) < 0)
         _exit(NOT_ALLOWED);
     role_full_disk(world);
