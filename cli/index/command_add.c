@@ -36,8 +36,8 @@ struct arguments {
 };
 
 static const struct argp_option option_table[] = {
-    {"format", 'f', "FORMAT", 0, "auto, lines, jsonl, csv, tsv, or text (a file is a document)", 0},
-    {"id-column", OPTION_ID, "NAME", 0, "Column or JSON field of the id (id, if it is there)", 0},
+    {"format", 'f', "FORMAT", 0, "auto, lines, jsonl, csv, tsv, or text (whole)", 0},
+    {"id-column", OPTION_ID, "NAME", 0, "Column or JSON field of the id (id, if any)", 0},
     {"text-column", OPTION_TEXT, "NAME", 0, "Of the text (text, or the only column)", 0},
     {"metadata-columns", OPTION_METADATA, "A,B", 0, "Of the metadata; * for all others", 0},
     {"glob", OPTION_GLOB, "PATTERN", 0, "In folders, only files that match (repeatable)", 0},
@@ -229,8 +229,8 @@ static void print_json(const struct add_summary *summary)
 static void explain_end(const struct add_summary *summary)
 {
     char count[NUMBER_SIZE];
-    terminal_error("%s documents are safely in the collection; the same command, run again, adds "
-                   "the rest",
+    terminal_error("at least %s documents are safely in the collection; the same command, run "
+                   "again, adds the rest",
                    number_count(count, summary->added + summary->replaced + summary->unchanged));
 }
 
