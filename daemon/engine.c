@@ -160,7 +160,8 @@ int engine_embed(struct engine *engine, const char *model, const struct encoder_
             r = err_set(err, ERR_INVALID, "texts[%zu] is not UTF-8 at byte %zu", i, bad);
     }
     if (!r)
-        r = model_encode(found, texts, count, false, ret_vectors, ret_usage, err);
+        r = model_encode(found, texts, count, found->info->default_prompt, false, ret_vectors,
+                         ret_usage, err);
     engine_leave(engine);
     return r;
 }

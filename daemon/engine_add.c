@@ -158,7 +158,8 @@ static int split_document(struct add_batch *batch, size_t i, struct token_list *
     const struct engine_model *model = batch->collection->model;
     struct store_document *document = &batch->documents[i];
     int r = passages_split(encoder_tokenizer(model->encoder), document->text, document->text_size,
-                           model->info->max_seq_length, 0, tokens, list, err);
+                           model->info->max_seq_length, model->document_prompt_tokens, tokens, list,
+                           err);
     if (r)
         return err_prefix(err, "documents[%zu]", i);
     struct store_passage *passages = arena_alloc(batch->arena, list->count, sizeof *passages);
@@ -214,7 +215,8 @@ static int encode_passages(struct add_batch *batch, const struct encode_work *wo
                                                .size = passage->end - passage->start};
         }
     }
-    int r = model_encode(model, texts, count, batch->bulk, vectors, usage, err);
+    int r = model_encode(model, texts, count, model->info->document_prompt, batch->bulk, vectors,
+                         usage, err);
     if (r)
         return r;
     n = 0;

@@ -17,6 +17,7 @@ enum { SLICE_PER_THREAD = 512 };
 struct bulk_job {
     const struct encoder_text *texts; /* (count) */
     size_t count, done;
+    const char *prompt;
     float *vectors;
     struct encoder_usage *usage;
     int r;
@@ -61,7 +62,7 @@ static size_t encode_slice(struct bulk_encoder *bulk, struct bulk_job *job)
     size_t count = job->count - job->done;
     if (count > bulk->slice)
         count = bulk->slice;
-    job->r = encoder_encode(bulk->crew, job->texts + job->done, count, NULL,
+    job->r = encoder_encode(bulk->crew, job->texts + job->done, count, job->prompt,
                             job->vectors + job->done * bulk->dimension, job->usage + job->done,
                             bulk->cancel, job->err);
     return count;
@@ -143,11 +144,13 @@ void bulk_close(struct bulk_encoder *bulk)
 }
 
 int bulk_encode(struct bulk_encoder *bulk, const struct encoder_text *texts, size_t count,
-                float *ret_vectors, struct encoder_usage *ret_usage, struct err *err)
+                const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
+                struct err *err)
 {
     struct bulk_job job = {
         .texts = texts,
         .count = count,
+        .prompt = prompt,
         .vectors = ret_vectors,
         .usage = ret_usage,
         .err = err,

@@ -56,7 +56,8 @@ void bulk_close(struct bulk_encoder *bulk); /* accepts NULL; nobody may be waiti
 
 /* As encoder_encode; returns when all is encoded. Callers share the crew in slices, in turn. */
 int bulk_encode(struct bulk_encoder *bulk, const struct encoder_text *texts, size_t count,
-                float *ret_vectors, struct encoder_usage *ret_usage, struct err *err);
+                const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
+                struct err *err);
 size_t bulk_waiting(const struct bulk_encoder *bulk); /* texts not encoded yet */
 
 /* --- the table of models: engine_models.c --- */
@@ -65,6 +66,7 @@ struct engine_model {
     char *name;
     struct encoder *encoder;
     const struct encoder_info *info;
+    size_t document_prompt_tokens; /* what a passage must leave room for */
     const volatile int *cancel;
     struct bulk_encoder *bulk;
 
@@ -94,9 +96,10 @@ struct engine_model *models_find_fingerprint(const struct model_table *table,
                                              const char *fingerprint);
 
 /* As encoder_encode, by a query crew where there are few texts and `bulk` is false, else in the
- * background. `ret_usage` may be NULL. */
+ * background. `prompt` is one of the model's info, `ret_usage` may be NULL. */
 int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
-                 bool bulk, float *ret_vectors, struct encoder_usage *ret_usage, struct err *err);
+                 const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
+                 struct err *err);
 
 /* --- the table of collections: engine_collections.c --- */
 

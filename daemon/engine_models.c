@@ -35,6 +35,21 @@ static char *model_name(const char *given, const char *folder)
     return name;
 }
 
+/* The tokens that the prompt before documents takes, without the template's special ones. */
+static int count_prompt_tokens(struct engine_model *model, struct err *err)
+{
+    const struct tokenizer *tokenizer = encoder_tokenizer(model->encoder);
+    const char *prompt = model->info->document_prompt;
+    struct token_list tokens = {0};
+    if (!prompt)
+        return 0;
+    int r = tokenizer_encode(tokenizer, prompt, strlen(prompt), NULL, 0, 0, &tokens, err);
+    if (!r)
+        model->document_prompt_tokens = tokens.count - tokenizer_special_count(tokenizer);
+    token_list_release(&tokens);
+    return r;
+}
+
 static int open_query_crews(struct engine_model *model, struct err *err)
 {
     int count = cpu_count();
@@ -90,7 +105,9 @@ static int model_open(struct engine_model **ret_model, const char *name, int thr
         r = err_memory(err, "a model's name");
         goto out;
     }
-    r = open_query_crews(model, err);
+    r = count_prompt_tokens(model, err);
+    if (!r)
+        r = open_query_crews(model, err);
     if (!r)
         r = bulk_open(&model->bulk, model->encoder, threads, cancel, err);
 out:
@@ -168,7 +185,8 @@ static void give_crew_back(struct engine_model *model, struct encoder_crew *crew
 }
 
 int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
-                 bool bulk, float *ret_vectors, struct encoder_usage *ret_usage, struct err *err)
+                 const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
+                 struct err *err)
 {
     if (count == 0)
         return 0;
@@ -180,10 +198,10 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
 
     int r;
     if (bulk || count > FEW_TEXTS) {
-        r = bulk_encode(model->bulk, texts, count, ret_vectors, usage, err);
+        r = bulk_encode(model->bulk, texts, count, prompt, ret_vectors, usage, err);
     } else {
         struct encoder_crew *crew = take_crew(model);
-        r = encoder_encode(crew, texts, count, NULL, ret_vectors, usage, model->cancel, err);
+        r = encoder_encode(crew, texts, count, prompt, ret_vectors, usage, model->cancel, err);
         give_crew_back(model, crew);
     }
     if (!r) {

@@ -153,8 +153,10 @@ int collection_load(struct engine *engine, struct collection *collection,
     if (r)
         return r;
     if (!is_complete(collection, &live))
-        return err_set(err, ERR_CORRUPT, "the store gives %zu vectors for %lld passages", live,
-                       (long long)stored->passages);
+        engine_log(engine, LOG_ERR,
+                   "collection %s: the store gives %zu vectors for %lld passages; what it gives is "
+                   "searched",
+                   name, live, (long long)stored->passages);
     atomic_store(&collection->changes, replayed);
     atomic_store(&collection->changed_at, clock_seconds());
     engine_log(engine, LOG_INFO, "collection %s: %zu vectors ready, %zu changes replayed", name,

@@ -76,7 +76,8 @@ int search_encode(struct search *search, struct err *err)
             texts[n++] = (struct encoder_text){.text = query->text, .size = query->text_size};
     }
     if (n > 0) {
-        int r = model_encode(search->collection->model, texts, n, false, encoded, NULL, err);
+        struct engine_model *model = search->collection->model;
+        int r = model_encode(model, texts, n, model->info->query_prompt, false, encoded, NULL, err);
         if (r)
             return r;
     }

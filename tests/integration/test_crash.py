@@ -147,6 +147,10 @@ def test_what_was_acknowledged_survives_twenty_kills(folder):
                 pending_there += there != writer.known
             assert len(documents) == sum(len(own(documents, i)) for i in range(WRITERS))
             oracle.check(client, documents, f"{chance.choice(WORDS)} of the {chance.choice(WORDS)}")
+            if round % 4 == 1:  # the next kills leave a snapshot behind that is older than the store
+                client.close()
+                assert daemon.stop() == 0, daemon.tail()
+                daemon = Daemon(folder)
         assert daemon.stop() == 0, daemon.tail()
         daemon = Daemon(folder)  # from the snapshot now
         assert "vectors ready, 0 changes replayed" in daemon.tail()

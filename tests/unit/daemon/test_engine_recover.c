@@ -90,11 +90,42 @@ static void closing_leaves_a_snapshot_and_nothing_is_replayed(void **state)
     assert_all_there(fixture, 90);
 }
 
-static void an_old_snapshot_is_caught_up_by_replay(void **state)
+/* Goes on from a copy of the folder as it is now, which is what a kill would leave. */
+static void kill_and_reopen(struct fixture *fixture)
+{
+    const char *names[] = {"store.sqlite3", "store.sqlite3-wal", "index/1.snapshot"};
+    char copy[] = "/tmp/sbertd-engine-XXXXXX", from[128], to[128];
+    assert_non_null(mkdtemp(copy));
+    snprintf(to, sizeof to, "%s/index", copy);
+    assert_int_equal(mkdir(to, 0700), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(from, sizeof from, "%s/%s", fixture->folder, names[i]);
+        snprintf(to, sizeof to, "%s/%s", copy, names[i]);
+        copy_file(from, to);
+    }
+    fixture_close(fixture);
+    nftw(fixture->folder, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+    strcpy(fixture->folder, copy);
+    buf_clear(&fixture->log);
+    fixture_open(fixture, TINY_MODEL);
+}
+
+static void after_a_kill_the_last_snapshot_is_caught_up_by_replay(void **state)
 {
     struct fixture *fixture = *state;
     fill(fixture);
-    /* As after a kill: the snapshot of the middle, and the store of the end. */
+    kill_and_reopen(fixture);
+    /* 32 were added since, one of these deleted, and another: 31 come, 2 are noted as gone */
+    assert_true(fixture_logged(fixture, "90 vectors ready, 33 changes replayed"));
+    assert_false(fixture_logged(fixture, "built from the store"));
+    assert_all_there(fixture, 90);
+}
+
+static void a_snapshot_older_than_the_store_remembers_is_not_believed(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    /* The second close saves anew, and the store forgets the removals before it. */
     char *path = snapshot_path(fixture), old[128];
     snprintf(old, sizeof old, "%s/old", fixture->folder);
     copy_file(path, old);
@@ -102,7 +133,7 @@ static void an_old_snapshot_is_caught_up_by_replay(void **state)
     copy_file(old, path);
     buf_clear(&fixture->log);
     fixture_open(fixture, TINY_MODEL);
-    assert_true(fixture_logged(fixture, "90 vectors ready"));
+    assert_true(fixture_logged(fixture, "older than what the store remembers"));
     assert_all_there(fixture, 90);
     free(path);
 }
@@ -252,7 +283,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         engine_test(closing_leaves_a_snapshot_and_nothing_is_replayed),
-        engine_test(an_old_snapshot_is_caught_up_by_replay),
+        engine_test(after_a_kill_the_last_snapshot_is_caught_up_by_replay),
+        engine_test(a_snapshot_older_than_the_store_remembers_is_not_believed),
         engine_test(without_a_snapshot_the_index_comes_from_the_store),
         engine_test(a_damaged_snapshot_is_said_and_replaced),
         engine_test(a_snapshot_of_another_collection_is_not_believed),

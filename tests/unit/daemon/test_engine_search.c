@@ -1,4 +1,7 @@
 /* Tests of the engine: what a search answers, against brute force over the stored vectors. */
+#include <dirent.h>
+#include <sys/stat.h>
+
 #include "engine_fixture.h"
 
 enum { DIMENSION = 8 };
@@ -63,6 +66,55 @@ static void a_query_by_text_is_a_query_by_its_vector(void **state)
         assert_true(by_text.hits[i].score == by_vector.hits[i].score);
     }
     assert_matches_oracle(fixture, "default", vector, 3);
+}
+
+/* The tiny model with prompts of its own, in a folder made of links to its files. */
+static void make_prompted_model(const char *folder)
+{
+    static const char config[] =
+        "{\"prompts\": {\"query\": \"find a \", \"document\": \"this is the \"}}";
+    char *model = realpath(TINY_MODEL, NULL), from[512], to[512];
+    struct err err;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    DIR *stream = opendir(TINY_MODEL);
+    assert_true(model && stream);
+    for (struct dirent *entry; (entry = readdir(stream));) {
+        snprintf(from, sizeof from, "%s/%s", model, entry->d_name);
+        snprintf(to, sizeof to, "%s/%s", folder, entry->d_name);
+        if (strcmp(entry->d_name, "config_sentence_transformers.json") == 0)
+            assert_int_equal(file_write(to, config, sizeof config - 1, 0600, &err), 0);
+        else if (entry->d_name[0] != '.')
+            assert_int_equal(symlink(from, to), 0);
+    }
+    closedir(stream);
+    free(model);
+}
+
+static void documents_and_queries_get_the_models_prompts(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct encoder_text joined[] = {{.text = "find a film", .size = 11},
+                                          {.text = "this is the movie", .size = 17}};
+    float vectors[2][64];
+    assert_ok(fixture,
+              engine_embed(fixture->engine, NULL, joined, 2, vectors[0], NULL, &fixture->err));
+    fixture_close(fixture);
+    char folder[128];
+    snprintf(folder, sizeof folder, "%s/prompted", fixture->folder);
+    make_prompted_model(folder);
+    fixture_open(fixture, folder);
+
+    fixture_add_text(fixture, "a", "movie");
+    struct engine_results results = fixture_search_text(fixture, "default", "film", 1);
+    double expected = encoder_cosine(vectors[0], vectors[1], 64);
+    assert_true(fabs(results.hits[0].score - expected) < 1e-5);
+
+    /* passages leave room for the prompt */
+    struct engine_add_result result =
+        fixture_add_text(fixture, "long",
+                         "the cat sat on the mat and the dog runs fast in the rain of the city and "
+                         "old people play new music for the happy world with you");
+    assert_int_equal(result.truncated, 0);
 }
 
 static void several_queries_are_answered_as_each_alone(void **state)
@@ -193,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         engine_test(answers_equal_brute_force_through_adds_and_deletes),
         engine_test(a_query_by_text_is_a_query_by_its_vector),
+        engine_test(documents_and_queries_get_the_models_prompts),
         engine_test(several_queries_are_answered_as_each_alone),
         engine_test(a_document_of_many_passages_does_not_crowd_the_others_out),
         engine_test(hits_below_the_least_score_are_left_out),
