@@ -49,10 +49,10 @@ static const char *amount(char ret_text[NUMBER_SIZE], const char *unit, uint64_t
                                       : number_count(ret_text, count);
 }
 
-/* Appends " lines" to an amount; bytes have their unit in the number. */
+/* Appends " lines" to an amount; bytes have their unit in the number. An empty unit is left out. */
 static void append_unit(struct buf *line, const char *unit, const char *after)
 {
-    if (strcmp(unit, "bytes") != 0)
+    if (*unit && strcmp(unit, "bytes") != 0)
         buf_printf(line, " %s", unit);
     buf_append_string(line, after);
 }
@@ -87,7 +87,7 @@ static void append_numbers(struct buf *line, const struct progress *progress, do
     else
         append_unit(line, unit, "");
     buf_append_string(line, "  ");
-    append_rate(line, unit, shown, elapsed);
+    append_rate(line, progress->counted_unit ? "" : unit, shown, elapsed);
     if (progress->total > 0 && progress->done > 0 && elapsed > 1)
         buf_printf(line, "  ETA %s", number_duration(text, elapsed * (1 - fraction) / fraction));
 }

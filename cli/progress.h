@@ -27,7 +27,7 @@ void progress_start(struct progress *progress, const char *verb, const char *uni
                     bool quiet);
 void progress_update(struct progress *progress, uint64_t done);
 /* The same where percent and ETA follow one measure (the bytes of a file) and what is shown is
- * another (the documents found in it): "46%  27,600 documents  812 documents/s". */
+ * another (the documents found in it): "46%  27,600 documents  812/s". */
 void progress_update_counted(struct progress *progress, uint64_t done, const char *counted_unit,
                              uint64_t counted);
 /* Clears the bar, so that a message can be printed; the next update draws it again. */

@@ -59,21 +59,6 @@ unsigned long command_count(struct argp_state *state, const char *text, unsigned
     return value;
 }
 
-static volatile sig_atomic_t signal_caught;
-
-static void catch_signal(int number)
-{
-    signal_caught = number;
-}
-
-const volatile sig_atomic_t *command_catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = catch_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    return &signal_caught;
-}
-
 struct client_options command_client(const struct command_common *common,
                                      const volatile sig_atomic_t *cancel)
 {

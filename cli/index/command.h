@@ -24,9 +24,6 @@ void command_common_init(struct argp_state *state, struct command_common *common
 /* A whole number of an option from 1 to `most`; ends the program where it is none. */
 unsigned long command_count(struct argp_state *state, const char *text, unsigned long most);
 
-/* From now on SIGINT and SIGTERM set this; a second one ends the program. */
-const volatile sig_atomic_t *command_catch_signals(void);
-
 /* How the commands talk to the daemon. */
 struct client_options command_client(const struct command_common *common,
                                      const volatile sig_atomic_t *cancel);

@@ -10,6 +10,7 @@
 #include "cli/index/add.h"
 #include "cli/index/command.h"
 #include "cli/numbers.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "daemon/wire_limits.h"
 
@@ -242,7 +243,7 @@ static int run(struct arguments *arguments)
     struct err err = {0};
     options->collection = arguments->common.collection;
     options->quiet = arguments->common.quiet;
-    options->cancel = command_catch_signals();
+    options->cancel = signals_catch();
     struct client_options client = command_client(&arguments->common, options->cancel);
     int r = collect(arguments, &files, &summary, &err);
     if (r == 0)

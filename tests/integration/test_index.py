@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from conftest import BIN, DEADLINE, Daemon, wait_until
+from terminal import on_a_terminal
 
 
 @pytest.fixture
@@ -66,6 +67,19 @@ def test_the_summary_is_one_line_that_a_person_reads(index, folder):
     assert out.startswith("added 1,200, replaced 0, unchanged 0, removed 0 (0:0")
     assert out.endswith(" documents/s)\n") and out.count("\n") == 1
     assert index("add", "--quiet", file) == (0, "", "")
+
+
+def test_a_terminal_gets_a_bar_and_then_the_summary(index, daemon, folder):
+    file = folder / "notes.txt"
+    file.write_text("".join(f"line {i}\n" for i in range(3000)))
+    name = index.path.rsplit("/", 1)[1]
+    command = [BIN / "sbert-index", "add", f"--socket={daemon.socket}", f"--collection={name}"]
+    out = on_a_terminal([*command, file], 70)
+    *bars, end = out.split("\r")
+    assert re.match(r"adding  \[#*>? *\]  ?\d+%  [\d,]+ documents  [\d,]+/s", bars[1])
+    assert max(len(bar.replace("\x1b[K", "")) for bar in bars) < 70
+    assert end.startswith("\x1b[Kadded 3,000, ")
+    assert "adding" not in on_a_terminal([*command, "--quiet", file], 70)
 
 
 def test_adding_again_changes_nothing_and_what_vanished_is_removed(index, folder):

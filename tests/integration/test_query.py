@@ -1,20 +1,17 @@
 """sbert-query against a real daemon: what it prints, where, and its exit codes."""
 
-import fcntl
 import json
 import os
-import pty
 import re
 import statistics
-import struct
 import subprocess
-import termios
 import time
 import unicodedata
 
 import pytest
 
 from conftest import BIN, DEADLINE
+from terminal import on_a_terminal
 
 TEXTS = {
     "day": "It was a great day at the seaside",
@@ -43,27 +40,6 @@ def query(daemon, client, collection):
     run.command = command
     run.client, run.path = client, collection
     return run
-
-
-def on_a_terminal(command, columns, environment=None):
-    """What a program prints on a terminal of that width."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
-                               env={**os.environ, "TERM": "xterm", **(environment or {})})
-    os.close(slave)
-    output = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        output += piece
-    os.close(master)
-    assert process.wait(DEADLINE) == 0
-    return output.decode().replace("\r\n", "\n")
 
 
 def width_of(line):
