@@ -7,10 +7,11 @@
  * Vectors are kept as given, except that under METRIC_COSINE they are normalised to length 1 when
  * they are added, and scores are cosines.
  *
- * Threads: any number may search at once, beside one caller at a time of apply, and one of
- * maintain. An apply excludes searches only while it appends or marks; maintain builds graphs
- * beside them and swaps them in. FAISS and BLAS run on the calling thread alone, except while
- * maintain builds.
+ * Threads: any number may search, save and ask for statistics at once, beside callers of apply
+ * (which wait for each other) and one caller of maintain. A search sees the state before an apply
+ * or the one after it, and waits for neither it nor maintain. FAISS and BLAS run on the calling
+ * thread alone, except while maintain builds; for that, making an index sets OpenBLAS to one thread
+ * for the whole process.
  */
 #ifndef SBERT_INDEX_INDEX_H
 #define SBERT_INDEX_INDEX_H
@@ -92,8 +93,8 @@ void index_get_stats(const struct vector_index *index, struct index_stats *ret_s
 
 /* Writes a snapshot: magic, version, checksum, `fingerprint` (at most 127 bytes), options and
  * sequence, then the segments. Whole-file replacement: the old snapshot stands until the new one is
- * on disk. Searches and applies go on meanwhile (an apply may wait for a segment's copy). The
- * format is described in docs/INDEX-SNAPSHOT.md. */
+ * on disk. It is of one moment; searches and applies go on meanwhile. docs/INDEX-SNAPSHOT.md
+ * describes the format. */
 int index_save(const struct vector_index *index, const char *path, const char *fingerprint,
                struct err *err);
 
