@@ -389,10 +389,12 @@ enum MHD_Result http_exchange_handle(void *argument, struct MHD_Connection *conn
     case PHASE_BODY:
         if (*data_size == 0)
             return end_body(exchange);
+        /* Before taking more, not after: the library goes on with data that it has already, also
+         * on a suspended connection, unless some was left to it. */
+        if (exchange->is_lines && lines_ready(&exchange->lines))
+            return hand_to_worker(exchange);
         take_body(exchange, data, *data_size);
         *data_size = 0;
-        if (exchange->phase == PHASE_BODY && exchange->is_lines && lines_ready(&exchange->lines))
-            return hand_to_worker(exchange);
         return MHD_YES;
     case PHASE_DISCARD:
         return drop_body(exchange, data_size);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "daemon/settings.h"
 
 static _Atomic int threshold = LOG_INFO;
@@ -65,6 +66,18 @@ static size_t put_head(char *line, size_t size, int level)
                                    settings_level_name(level));
 }
 
+/* One message is one line of text, whatever a client sent. */
+static void clean(char *text, size_t size)
+{
+    bool valid = utf8_valid(text, size, NULL);
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !valid))
+            text[i] = '?';
+    }
+}
+
 void service_log(int level, const char *format, ...)
 {
     char line[1024];
@@ -79,9 +92,7 @@ void service_log(int level, const char *format, ...)
     size_t size = used + (length < 0 ? 0 : (size_t)length);
     if (size > sizeof line - 2)
         size = sizeof line - 2;
-    for (size_t i = used; i < size; i++) /* one message, one line, whatever a client sent */
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = ' ';
+    clean(line + used, size - used);
     line[size] = '\n';
     ssize_t written = write(STDERR_FILENO, line, size + 1);
     (void)written; /* there is nowhere to say that the log cannot be written */

@@ -4,6 +4,7 @@
  * the engine and ends; the HTTP loop and the queues' threads serve.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -36,7 +36,7 @@ struct run {
     struct service service;
     struct service_socket socket;
     struct http *http;
-    int signals; /* a signalfd */
+    int signals; /* the end of a pipe that signals arrive on, a byte each */
     pthread_t loader;
     bool loader_started, loader_joined;
     _Atomic bool loader_done;
@@ -151,14 +151,44 @@ static void reload(struct run *run)
 
 static void take_signal(struct run *run)
 {
-    struct signalfd_siginfo signal;
+    unsigned char number;
 
-    if (read(run->signals, &signal, sizeof signal) != sizeof signal)
+    if (read(run->signals, &number, 1) != 1)
         return;
-    if (signal.ssi_signo == SIGHUP)
+    if (number == SIGHUP)
         reload(run);
     else
-        begin_stop(run, signal.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+        begin_stop(run, number == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+/* The other end. The process has one set of signals, so one pipe. Not a signalfd: libraries start
+ * threads before main, which cannot be told to block signals. */
+static int signal_pipe = -1;
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    unsigned char byte = (unsigned char)number;
+    ssize_t written = write(signal_pipe, &byte, 1);
+    (void)written; /* a full pipe has enough of them */
+    errno = saved;
+}
+
+static int open_signals(struct run *run, struct err *err)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return err_set_errno(err, errno, "cannot make a pipe");
+    run->signals = ends[0];
+    signal_pipe = ends[1];
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
 }
 
 /* --- serving --- */
@@ -196,23 +226,6 @@ static int serve(struct run *run, struct err *err)
         if (run->stop_signals && run->loader_joined && drained(run))
             return 0;
     }
-}
-
-static int open_signals(struct run *run, struct err *err)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    /* Blocked before the first thread, so that all threads inherit it. */
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    run->signals = signalfd(-1, &set, SFD_CLOEXEC);
-    if (run->signals < 0)
-        return err_set_errno(err, errno, "cannot receive signals");
-    return 0;
 }
 
 static int open_all(struct run *run, struct err *err)
@@ -259,8 +272,7 @@ static void close_all(struct run *run)
     engine_close(service->engine);
     if (service->event >= 0)
         close(service->event);
-    if (run->signals >= 0)
-        close(run->signals);
+    /* The pipe stays: a signal may still arrive. The process ends with this call's caller. */
     pthread_mutex_destroy(&service->lock);
 }
 
