@@ -27,15 +27,30 @@ void terminal_setup(const char *program)
     setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
 }
 
+/* Names of files and words of others come into messages: what would steer the terminal is shown as
+ * a question mark. */
+static void print_safely(const char *message)
+{
+    for (; *message; message++) {
+        unsigned char byte = (unsigned char)*message;
+        bool steers = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F;
+        fputc(steers ? '?' : byte, stderr);
+    }
+}
+
 static void print(const char *colour, const char *kind, const char *format, va_list arguments)
 {
     bool coloured = terminal_colour(STDERR_FILENO);
+    char *message = NULL;
+    if (vasprintf(&message, format, arguments) < 0)
+        message = NULL;
     flockfile(stderr);
     fprintf(stderr, "%s%s: %s%s", coloured ? colour : "", program_name, kind,
             coloured ? "\x1b[0m" : "");
-    vfprintf(stderr, format, arguments);
+    print_safely(message ? message : format);
     fputc('\n', stderr);
     funlockfile(stderr);
+    free(message);
 }
 
 int terminal_error(const char *format, ...)

@@ -2,10 +2,11 @@
 #include "cli/index/command.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli/json_text.h"
 
 enum { OPTION_SOCKET = 512 };
 
@@ -68,8 +69,12 @@ struct client_options command_client(const struct command_common *common,
                                    .cancel = cancel};
 }
 
-void command_print_json(const json_t *json)
+int command_print_json(const json_t *json, struct err *err)
 {
-    json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    putchar('\n');
+    struct buf line = {0};
+    int r = json ? json_text_append(&line, json) : ERR_MEMORY;
+    if (r == 0)
+        puts(line.data);
+    buf_release(&line);
+    return r < 0 ? err_memory(err, "the output") : 0;
 }

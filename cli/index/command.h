@@ -28,8 +28,8 @@ unsigned long command_count(struct argp_state *state, const char *text, unsigned
 struct client_options command_client(const struct command_common *common,
                                      const volatile sig_atomic_t *cancel);
 
-/* Prints an object on one line of standard output. */
-void command_print_json(const json_t *json);
+/* Prints a value on one line of standard output. ERR_MEMORY, also where `json` is NULL. */
+int command_print_json(const json_t *json, struct err *err);
 
 int sbert_index_add(int argc, char **argv, struct command_common common);
 int sbert_index_rm(int argc, char **argv, struct command_common common);

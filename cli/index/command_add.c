@@ -212,7 +212,7 @@ static void print_summary(const struct add_summary *summary)
     buf_release(&line);
 }
 
-static void print_json(const struct add_summary *summary)
+static int print_json(const struct add_summary *summary, struct err *err)
 {
     json_t *json = json_pack(
         "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "added",
@@ -222,8 +222,9 @@ static void print_json(const struct add_summary *summary)
         (json_int_t)summary->empty, "invalid_utf8", (json_int_t)summary->invalid_utf8, "binary",
         (json_int_t)summary->binary, "files", (json_int_t)summary->files, "seconds",
         summary->seconds);
-    command_print_json(json);
+    int r = command_print_json(json, err);
     json_decref(json);
+    return r;
 }
 
 /* What an add that was ended early had done: everything acknowledged stays. */
@@ -259,9 +260,9 @@ static int run(struct arguments *arguments)
     char found[NUMBER_SIZE];
     if (options->dry_run && !options->quiet)
         fprintf(stderr, "%s documents would be sent\n", number_count(found, summary.found));
-    else if (!options->dry_run && arguments->common.json)
-        print_json(&summary);
-    else if (!options->dry_run && !options->quiet)
+    else if (!options->dry_run && arguments->common.json && print_json(&summary, &err) < 0)
+        return terminal_fail(&err);
+    else if (!options->dry_run && !arguments->common.json && !options->quiet)
         print_summary(&summary);
     return terminal_finish(summary.refused > 0 ? EXIT_NOTHING : EXIT_FOUND);
 }

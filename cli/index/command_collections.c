@@ -90,7 +90,7 @@ int sbert_index_stats(int argc, char **argv, struct command_common common)
         r = client_call(client, "GET", "/v1/status", NULL, &status, &err);
     if (r == 0 && common.json) {
         json_t *both = json_pack("{s:O, s:O}", "collection", collection, "status", status);
-        command_print_json(both);
+        r = command_print_json(both, &err);
         json_decref(both);
     } else if (r == 0) {
         print_stats(collection, status);
@@ -163,18 +163,18 @@ static int list_collections(struct client *client, const struct arguments *argum
     if (r < 0)
         return r;
     const json_t *list = json_object_get(answer, "collections");
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
         const json_t *collection = json_array_get(list, i);
         const json_t *index = json_object_get(collection, "index");
         if (arguments->common.json)
-            command_print_json(collection);
+            r = command_print_json(collection, err);
         else
             printf("%s\t%" PRIu64 "\t%s\t%s\n", string_of(collection, "name"),
                    number_of(collection, "documents"), string_of(collection, "model"),
                    string_of(index, "kind"));
     }
     json_decref(answer);
-    return 0;
+    return r;
 }
 
 static int create(struct client *client, const struct arguments *arguments, struct err *err)
@@ -190,7 +190,7 @@ static int create(struct client *client, const struct arguments *arguments, stru
     }
     int r = call_collection(client, "PUT", arguments->name, body, &answer, err);
     if (r == 0 && arguments->common.json)
-        command_print_json(answer);
+        r = command_print_json(answer, err);
     else if (r == 0 && !arguments->common.quiet)
         printf("%s %s\n", arguments->name,
                client_status(client) == 201 ? "created" : "is there already");
@@ -204,7 +204,7 @@ static int drop(struct client *client, const struct arguments *arguments, struct
     json_t *answer = NULL;
     int r = call_collection(client, "DELETE", arguments->name, NULL, &answer, err);
     if (r == 0 && arguments->common.json)
-        command_print_json(answer);
+        r = command_print_json(answer, err);
     else if (r == 0 && !arguments->common.quiet)
         printf("%s dropped\n", arguments->name);
     json_decref(answer);

@@ -153,11 +153,12 @@ static int append_source(struct buf *out, const json_t *document)
     return r == 0 && path && line > 0 ? buf_printf(out, ":%" JSON_INTEGER_FORMAT, line) : r;
 }
 
-static void print_document(const json_t *document)
+static int print_document(const json_t *document, struct err *err)
 {
     const json_t *text = json_object_get(document, "text");
     const json_t *metadata = json_object_get(document, "metadata");
     struct buf source = {0};
+    int r = 0;
     char when[64] = "";
     time_t updated = (time_t)json_integer_value(json_object_get(document, "updated_at"));
     struct tm local;
@@ -168,13 +169,14 @@ static void print_document(const json_t *document)
         printf("source    %s\n", source.data);
     if (json_is_object(metadata)) {
         fputs("metadata  ", stdout);
-        command_print_json(metadata);
+        r = command_print_json(metadata, err);
     }
     printf("passages  %" JSON_INTEGER_FORMAT "\nupdated   %s\n\n",
            json_integer_value(json_object_get(document, "passages")), when);
     fwrite(json_string_value(text), 1, json_string_length(text), stdout);
     putchar('\n');
     buf_release(&source);
+    return r;
 }
 
 static int get_document(struct client *client, const struct arguments *arguments, const char *id,
@@ -192,9 +194,9 @@ static int get_document(struct client *client, const struct arguments *arguments
     if (r == 0 && !json_is_string(json_object_get(document, "text")))
         r = err_set(err, ERR_CORRUPT, "the daemon's answer is no document");
     if (r == 0 && arguments->common.json)
-        command_print_json(document);
+        r = command_print_json(document, err);
     else if (r == 0)
-        print_document(document);
+        r = print_document(document, err);
     json_decref(document);
     buf_release(&target);
     return r;
@@ -293,7 +295,7 @@ static int list_page(void *argument, const json_t *documents, struct err *err)
             !json_is_string(json_object_get(document, "text"))) {
             r = err_set(err, ERR_CORRUPT, "the daemon's answer is no list of documents");
         } else if (list->json) {
-            command_print_json(document);
+            r = command_print_json(document, err);
         } else {
             buf_clear(&line);
             r = list->terminal ? append_row(&line, list, document) : append_tabs(&line, document);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "cli/query/hit.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
@@ -148,24 +149,14 @@ static int append_tabs(const struct render *render, uint64_t number, const struc
     return r;
 }
 
-static int append_piece(const char *piece, size_t size, void *out)
-{
-    return buf_append(out, piece, size);
-}
-
 static int append_json(const char *query, size_t query_size, const json_t *answer, struct buf *out)
 {
     json_t *object = json_pack("{s:o, s:O, s:O?}", "query", json_stringn(query, query_size),
                                "results", json_object_get(answer, "results"), "took_ms",
                                json_object_get(answer, "took_ms"));
-    /* Scores are single precision: more digits would show what isn't there. */
-    int r = object ? json_dump_callback(object, append_piece, out,
-                                        JSON_COMPACT | JSON_REAL_PRECISION(9))
-                   : ERR_MEMORY;
+    int r = object ? json_text_append(out, object) : ERR_MEMORY;
     json_decref(object);
-    if (r < 0)
-        return ERR_MEMORY;
-    return buf_append_byte(out, '\n');
+    return r < 0 ? r : buf_append_byte(out, '\n');
 }
 
 int render_answer(const struct render *render, const char *query, size_t query_size,

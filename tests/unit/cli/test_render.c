@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "cli/query/render.h"
 #include "cli/terminal.h"
 #include "tests/test.h"
@@ -110,6 +111,25 @@ static void json_is_one_object_with_the_results_as_they_came(void **state)
     free(out);
 }
 
+static void numbers_in_json_are_neither_cut_nor_padded(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"0.1",    "0.505975485",         "1700000000.1234567",
+                                          "1e+300", "0.30000000000000004", "12345678901234567"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct buf out = {0};
+        json_t *value = json_loads(numbers[i], JSON_DECODE_ANY, NULL);
+        assert_int_equal(json_text_append(&out, value), 0);
+        json_t *again = json_loads(out.data, JSON_DECODE_ANY, NULL);
+        assert_true(json_equal(value, again));
+        if (i < 2)
+            assert_string_equal(out.data, numbers[i]);
+        json_decref(value);
+        json_decref(again);
+        buf_release(&out);
+    }
+}
+
 static void nothing_found_is_no_line_on_a_pipe(void **state)
 {
     (void)state;
@@ -168,6 +188,7 @@ int main(void)
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(colour_is_only_added_where_it_is_asked_for),
         cmocka_unit_test(json_is_one_object_with_the_results_as_they_came),
+        cmocka_unit_test(numbers_in_json_are_neither_cut_nor_padded),
         cmocka_unit_test(nothing_found_is_no_line_on_a_pipe),
         cmocka_unit_test(an_answer_that_breaks_the_protocol_is_an_error),
         cmocka_unit_test(a_passage_out_of_range_shows_the_whole_text),
