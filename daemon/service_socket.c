@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "daemon/paths.h"
 
-enum { BACKLOG = 128, LOCK_SECONDS = 5, PATIENCE_SECONDS = 10 };
+enum { LOCK_SECONDS = 5, PATIENCE_SECONDS = 10 };
 
 static int fill_address(struct sockaddr_un *ret, const char *path, struct err *err)
 {
@@ -150,7 +150,7 @@ static int bind_and_listen(struct service_socket *socket, const struct sockaddr_
         return r;
     if (chmod(socket->path, mode) != 0)
         return err_set_errno(err, errno, "cannot set the mode of the socket %s", socket->path);
-    if (listen(socket->descriptor, BACKLOG) != 0)
+    if (listen(socket->descriptor, SOMAXCONN) != 0)
         return err_set_errno(err, errno, "cannot listen on %s", socket->path);
     return 0;
 }

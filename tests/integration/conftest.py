@@ -23,9 +23,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SBERTD_BIN", ROOT / "build/bin"))
 MODEL = ROOT / "tests/golden/models/mean-64"
 DIMENSION = 64
-DEADLINE = 60  # seconds for anything to happen, also under a sanitizer
+DEADLINE = float(os.environ.get("SBERTD_TEST_DEADLINE", 60))  # seconds for anything to happen, also under a sanitizer
 
-for variable in [name for name in os.environ if name.startswith("SBERTD_") and name != "SBERTD_BIN"]:
+for variable in [name for name in os.environ if name.startswith("SBERTD_") and name not in ("SBERTD_BIN", "SBERTD_TEST_DEADLINE", "SBERTD_TEST_DATA")]:
     del os.environ[variable]
 
 
