@@ -32,6 +32,15 @@ static int code_of_errno(int errno_value)
     }
 }
 
+/* Appends as much of the text as there is room for. */
+static void append(struct err *err, const char *text)
+{
+    size_t length = strlen(err->message);
+    size_t size = strnlen(text, sizeof err->message - 1 - length);
+    memcpy(err->message + length, text, size);
+    err->message[length + size] = '\0';
+}
+
 int err_set_errno(struct err *err, int errno_value, const char *format, ...)
 {
     int code = code_of_errno(errno_value);
@@ -41,11 +50,10 @@ int err_set_errno(struct err *err, int errno_value, const char *format, ...)
         va_list args;
         va_start(args, format);
         err->code = code;
-        int length = vsnprintf(err->message, sizeof err->message, format, args);
+        vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
-        if (length >= 0 && (size_t)length < sizeof err->message)
-            snprintf(err->message + length, sizeof err->message - (size_t)length, ": %s",
-                     strerror_r(errno_value, reason, sizeof reason));
+        append(err, ": ");
+        append(err, strerror_r(errno_value, reason, sizeof reason));
     }
     return code;
 }
@@ -54,14 +62,13 @@ int err_prefix(struct err *err, const char *format, ...)
 {
     if (!err)
         return ERR_INTERNAL;
-    char old[sizeof err->message];
-    memcpy(old, err->message, sizeof old);
+    struct err old = *err;
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(err->message, sizeof err->message, format, args);
+    vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
-    if (length >= 0 && (size_t)length < sizeof err->message)
-        snprintf(err->message + length, sizeof err->message - (size_t)length, ": %s", old);
+    append(err, ": ");
+    append(err, old.message);
     return err->code;
 }
 
