@@ -13,10 +13,10 @@
 #include "encoder/internal.h"
 
 enum {
-    WINDOW_TEXTS = 8192,     /* texts that are sorted together */
-    TOKENIZE_TEXTS = 16,     /* texts that a thread tokenizes at a time */
-    BATCH_TOKENS = 256,      /* a micro-batch's activations stay in the second-level cache */
-    LEAST_BATCH_TOKENS = 64, /* smaller products than this are not worth another thread */
+    WINDOW_TEXTS = 8192,    /* texts that are sorted together */
+    TOKENIZE_TEXTS = 16,    /* texts that a thread tokenizes at a time */
+    BATCH_TOKENS = 256,     /* aimed at: a micro-batch's activations stay in the near caches */
+    MAX_BATCH_TOKENS = 384, /* unless one text is longer */
 };
 
 /* A text after tokenizing: where its ids are. */
@@ -48,6 +48,7 @@ struct encoder_crew {
     struct item *items;     /* [WINDOW_TEXTS] */
     size_t *batches;        /* [WINDOW_TEXTS + 1]: batch b is items [batches[b], batches[b + 1]) */
     size_t batch_count;
+    struct team team; /* where all threads share one batch */
 
     /* The call under way. */
     const struct encoder_text *texts;
@@ -61,7 +62,8 @@ struct encoder_crew {
 static int open_members(struct encoder_crew *crew, int threads, struct err *err)
 {
     const struct model *model = crew->encoder->model;
-    size_t tokens = model->max_seq_length > BATCH_TOKENS ? model->max_seq_length : BATCH_TOKENS;
+    size_t tokens =
+        model->max_seq_length > MAX_BATCH_TOKENS ? model->max_seq_length : MAX_BATCH_TOKENS;
 
     for (int i = 0; i < threads; i++) {
         int r = workspace_open(&crew->members[i].workspace, model, tokens, err);
@@ -234,45 +236,42 @@ static int longer_first(const void *left, const void *right)
     return a->text < b->text ? -1 : a->text > b->text;
 }
 
-static size_t batch_budget(const struct encoder_crew *crew)
+static size_t total_tokens(const struct encoder_crew *crew)
 {
-    size_t total = 0, threads = (size_t)pool_threads(crew->pool);
+    size_t total = 0;
     for (size_t i = 0; i < crew->count; i++)
         total += crew->items[i].tokens;
-    size_t share = (total + threads - 1) / threads;
-    if (share < LEAST_BATCH_TOKENS)
-        return LEAST_BATCH_TOKENS;
-    return share < BATCH_TOKENS ? share : BATCH_TOKENS;
+    return total;
 }
 
+/* Cuts the sorted texts into batches of about equal size, as many for each thread. What fits into
+ * one batch stays one, and the threads share it out by the columns of its products. */
 static void pack_batches(struct encoder_crew *crew)
 {
-    size_t budget = batch_budget(crew), tokens = 0, batch = 0;
+    size_t total = total_tokens(crew), threads = (size_t)pool_threads(crew->pool);
+    size_t wanted = (total + BATCH_TOKENS - 1) / BATCH_TOKENS;
+    size_t batch = 0, tokens = 0, done = 0;
 
+    if (wanted > 1)
+        wanted = (wanted + threads - 1) / threads * threads;
     qsort(crew->items, crew->count, sizeof *crew->items, longer_first);
     crew->batches[0] = 0;
     for (size_t i = 0; i < crew->count; i++) {
-        if (tokens > 0 && tokens + crew->items[i].tokens > budget) {
+        size_t next = crew->items[i].tokens;
+        if (tokens > 0 &&
+            (tokens + next > MAX_BATCH_TOKENS || done + next / 2 > (batch + 1) * total / wanted)) {
             crew->batches[++batch] = i;
             tokens = 0;
         }
-        tokens += crew->items[i].tokens;
+        tokens += next;
+        done += next;
     }
     crew->batches[++batch] = crew->count;
     crew->batch_count = batch;
 }
 
-static void batch_task(void *argument, size_t task, int thread)
+static void fill_batch(struct batch *batch, const struct item *items, size_t count)
 {
-    const struct encoder_crew *crew = argument;
-    const struct encoder *encoder = crew->encoder;
-    struct workspace *workspace = &crew->members[thread].workspace;
-    struct batch *batch = &workspace->batch;
-    const struct item *items = crew->items + crew->batches[task];
-    size_t count = crew->batches[task + 1] - crew->batches[task];
-
-    if (crew->cancel && *crew->cancel)
-        return;
     batch->tokens = 0;
     batch->sequences = count;
     for (size_t i = 0; i < count; i++) {
@@ -285,10 +284,51 @@ static void batch_task(void *argument, size_t task, int thread)
         batch->tokens += item->tokens;
     }
     batch->starts[count] = batch->tokens;
-    transformer_forward(encoder->transformer, workspace);
+}
+
+static void encode_batch(const struct encoder_crew *crew, size_t b, struct workspace *workspace,
+                         struct team *team)
+{
+    const struct encoder *encoder = crew->encoder;
+    const struct item *items = crew->items + crew->batches[b];
+    size_t count = crew->batches[b + 1] - crew->batches[b];
+
+    if (crew->cancel && *crew->cancel)
+        return;
+    fill_batch(&workspace->batch, items, count);
+    transformer_forward(encoder->transformer, workspace, team);
     for (size_t i = 0; i < count; i++)
         transformer_pool(encoder->transformer, workspace, i,
                          crew->vectors + items[i].text * encoder->model->dimension);
+}
+
+static void batch_task(void *argument, size_t task, int thread)
+{
+    struct encoder_crew *crew = argument;
+    encode_batch(crew, task, &crew->members[thread].workspace, NULL);
+}
+
+/* Task 0, which is taken first, leads through the only batch; the others help. */
+static void team_task(void *argument, size_t task, int thread)
+{
+    struct encoder_crew *crew = argument;
+    if (task == 0) {
+        encode_batch(crew, 0, &crew->members[thread].workspace, &crew->team);
+        team_finish(&crew->team);
+    } else {
+        team_help(&crew->team);
+    }
+}
+
+static void encode_batches(struct encoder_crew *crew)
+{
+    size_t threads = (size_t)pool_threads(crew->pool);
+    if (crew->batch_count == 1 && threads > 1) {
+        team_begin(&crew->team, threads);
+        pool_run(crew->pool, threads, team_task, crew);
+    } else {
+        pool_run(crew->pool, crew->batch_count, batch_task, crew);
+    }
 }
 
 int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, size_t count,
@@ -307,7 +347,7 @@ int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, 
         if (r < 0)
             return r;
         pack_batches(crew);
-        pool_run(crew->pool, crew->batch_count, batch_task, crew);
+        encode_batches(crew);
         if (cancel && *cancel)
             return err_set(err, ERR_CANCELLED, "encoding was cancelled");
     }

@@ -65,8 +65,8 @@ enum { MATMUL_SPARE_ROWS = 64 };
 void matmul_run(const struct matmul_weight *weight, const float *x, size_t x_stride, size_t rows,
                 enum activation activation, float *y, size_t y_stride);
 
-/* The same for one part, in [0, parts), of y's columns: with all parts, y is bit for bit what
- * matmul_run gives, whichever threads did them. */
+/* The same for one part, in [0, parts), of y's columns: all parts together give bit for bit what
+ * matmul_run gives, whichever threads do them. Of y's spare rows each part writes its columns. */
 void matmul_run_part(const struct matmul_weight *weight, size_t part, size_t parts, const float *x,
                      size_t x_stride, size_t rows, enum activation activation, float *y,
                      size_t y_stride);

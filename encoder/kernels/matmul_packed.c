@@ -108,9 +108,11 @@ static void run(const struct matmul_weight *weight, size_t part, size_t parts, c
     const struct packed_weight *packed = (const struct packed_weight *)weight;
     size_t first = packed->panels * part / parts, last = packed->panels * (part + 1) / parts;
 
-    for (size_t row = 0; row < rows; row += ROW_BLOCK) {
-        size_t count = rows - row < ROW_BLOCK ? rows - row : ROW_BLOCK;
-        run_rows(packed, first, last, x + row * x_stride, x_stride, count, activation,
+    size_t blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+
+    for (size_t block = 0; block < blocks; block++) {
+        size_t row = rows * block / blocks, end = rows * (block + 1) / blocks;
+        run_rows(packed, first, last, x + row * x_stride, x_stride, end - row, activation,
                  y + row * y_stride, y_stride);
     }
 }

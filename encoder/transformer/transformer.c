@@ -104,41 +104,62 @@ static void add_and_norm(const struct transformer *transformer, struct workspace
     }
 }
 
+/* One product over all tokens of a pass, for team_run. */
+struct product {
+    const struct matmul_weight *weight;
+    const float *x;
+    size_t tokens;
+    enum activation activation;
+    float *y;
+};
+
+static void multiply_part(void *argument, size_t part, size_t parts)
+{
+    const struct product *product = argument;
+    matmul_run_part(product->weight, part, parts, product->x, product->weight->in, product->tokens,
+                    product->activation, product->y, product->weight->out);
+}
+
+static void multiply(struct team *team, const struct matmul_weight *weight, const float *x,
+                     size_t tokens, enum activation activation, float *y)
+{
+    struct product product = {weight, x, tokens, activation, y};
+    team_run(team, multiply_part, &product);
+}
+
 void transformer_run_layer(const struct transformer *transformer, size_t layer,
-                           struct workspace *workspace)
+                           struct workspace *workspace, struct team *team)
 {
     const struct model *model = transformer->model;
     const struct layer_weights *weights = &transformer->layers[layer];
     size_t tokens = workspace->batch.tokens;
-    size_t hidden = model->hidden_size, intermediate = model->intermediate_size;
 
     /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b */
-    matmul_run(weights->qkv, workspace->x, hidden, tokens, ACTIVATION_IDENTITY, workspace->qkv,
-               3 * hidden);
+    multiply(team, weights->qkv, workspace->x, tokens, ACTIVATION_IDENTITY, workspace->qkv);
 
     /* context (tokens, hidden) = softmax(q k^T / sqrt(head size)) v, per sequence and head */
     attention_run(model, transformer->kernels, workspace);
 
     /* x = norm(x + context Wo^T + b) */
-    matmul_run(weights->attention_output, workspace->context, hidden, tokens, ACTIVATION_IDENTITY,
-               workspace->y, hidden);
+    multiply(team, weights->attention_output, workspace->context, tokens, ACTIVATION_IDENTITY,
+             workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].attention_norm);
 
     /* inner (tokens, intermediate) = activation(x W1^T + b) */
-    matmul_run(weights->intermediate, workspace->x, hidden, tokens, model->activation,
-               workspace->inner, intermediate);
+    multiply(team, weights->intermediate, workspace->x, tokens, model->activation,
+             workspace->inner);
 
     /* x = norm(x + inner W2^T + b) */
-    matmul_run(weights->output, workspace->inner, intermediate, tokens, ACTIVATION_IDENTITY,
-               workspace->y, hidden);
+    multiply(team, weights->output, workspace->inner, tokens, ACTIVATION_IDENTITY, workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].output_norm);
 }
 
-void transformer_forward(const struct transformer *transformer, struct workspace *workspace)
+void transformer_forward(const struct transformer *transformer, struct workspace *workspace,
+                         struct team *team)
 {
     transformer_embed(transformer, workspace);
     for (size_t layer = 0; layer < transformer->model->layers; layer++)
-        transformer_run_layer(transformer, layer, workspace);
+        transformer_run_layer(transformer, layer, workspace, team);
 }
 
 void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,

@@ -12,6 +12,7 @@
 #include "encoder/kernels/kernels.h"
 #include "encoder/kernels/matmul.h"
 #include "encoder/model/model.h"
+#include "encoder/transformer/team.h"
 #include "encoder/transformer/workspace.h"
 
 struct transformer;
@@ -26,12 +27,14 @@ void transformer_close(struct transformer *transformer); /* accepts NULL */
  * be empty or longer than the model has positions. */
 void transformer_embed(const struct transformer *transformer, struct workspace *workspace);
 
-/* workspace->x = layer(workspace->x), for layer in [0, model->layers). */
+/* workspace->x = layer(workspace->x), for layer in [0, model->layers). With a team, the calling
+ * thread leads it; the result is the same bit for bit. `team` may be NULL. */
 void transformer_run_layer(const struct transformer *transformer, size_t layer,
-                           struct workspace *workspace);
+                           struct workspace *workspace, struct team *team);
 
 /* Embeddings and all layers. */
-void transformer_forward(const struct transformer *transformer, struct workspace *workspace);
+void transformer_forward(const struct transformer *transformer, struct workspace *workspace,
+                         struct team *team);
 
 /* Pools sequence `i` of workspace->x into ret_vector (dimension), normalised where the model says
  * so. */

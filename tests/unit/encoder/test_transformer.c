@@ -85,7 +85,7 @@ static void check_layers(const char *name, const char *isa, const struct model *
         free(wanted);
         if (layer == model->layers)
             break;
-        transformer_run_layer(transformer, layer, workspace);
+        transformer_run_layer(transformer, layer, workspace, NULL);
     }
 }
 
