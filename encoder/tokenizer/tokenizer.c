@@ -74,8 +74,9 @@ static void place(const struct encoding *encoding, size_t from, size_t to, struc
 static int put_word(struct encoding *encoding, size_t from, size_t to, size_t chars)
 {
     struct tokenizer_scratch *scratch = encoding->scratch;
-    int r = grow((void **)&scratch->parts, &scratch->part_capacity, to - from,
-                 sizeof *scratch->parts, encoding->err);
+    size_t most = chars > encoding->tokenizer->model.max_chars ? 1 : chars;
+    int r = grow((void **)&scratch->parts, &scratch->part_capacity, most, sizeof *scratch->parts,
+                 encoding->err);
     if (r < 0)
         return r;
     size_t count = wordpiece_split(&encoding->tokenizer->model, scratch->normalized.text + from,

@@ -22,7 +22,8 @@ struct word_part {
 };
 
 /* Splits a word of `size` bytes (>= 1) and `chars` code points into `ret_parts`, which has room for
- * `size` of them. Returns their number, at least 1. */
+ * `chars` of them, or for one where that is more than max_chars. Returns their number, at least 1.
+ */
 size_t wordpiece_split(const struct wordpiece *model, const char *word, size_t size, size_t chars,
                        struct word_part *ret_parts);
 

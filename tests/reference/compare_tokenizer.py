@@ -3,9 +3,9 @@
 
     python3 tests/reference/compare_tokenizer.py DUMP MODEL_FOLDER [DATA_FOLDER]
 
-DUMP is the program built from dump_tokens.c; DATA_FOLDER holds the shared test data. Prints what was
-compared with the number of differences, and the speed of both; ends with 1 where anything differs.
-Needs `tokenizers` (0.23.3 was the reference) and no network.
+DUMP is the program from dump_tokens.c (`make build/release/reference/dump_tokens`); DATA_FOLDER
+holds the shared test data. Prints what was compared with the number of differences, and the speed
+of both; ends with 1 where anything differs. Takes some four minutes. Needs `tokenizers` (0.23.3 was the reference) and no network.
 """
 import glob
 import json
