@@ -249,13 +249,8 @@ int batch_commit(struct add_batch *batch, struct err *err)
 {
     struct collection *collection = batch->collection;
     struct store_changes changes;
-    int r;
     pthread_mutex_lock(&collection->write);
-    if (atomic_load(&collection->dropped))
-        r = err_set(err, ERR_NOT_FOUND, "collection %s was dropped meanwhile",
-                    collection->stored.name);
-    else
-        r = store_put(batch->engine->store, collection->stored.key, batch->documents, batch->count,
+    int r = store_put(batch->engine->store, collection->stored.key, batch->documents, batch->count,
                       batch->states, batch->arena, &changes, err);
     if (!r)
         collection_apply(batch->engine, collection, &changes);

@@ -156,6 +156,44 @@ static void collections_come_and_go_under_their_users(void **state)
     assert_int_equal(collection.index_live, collection.stored.passages);
 }
 
+/* Adds a text that is known under another id, which another thread deletes all the time. */
+static void *borrower(void *argument)
+{
+    struct caller *caller = argument;
+    for (size_t round = 0; round < 4 * ROUNDS && !caller->failure; round++) {
+        struct arena arena = {0};
+        char own[32], next[32];
+        const struct engine_document documents[2] = {text_document(own, "a borrowed text"),
+                                                     text_document(next, "a borrowed text")};
+        const char *ids[] = {own, next};
+        struct engine_add_result result;
+        struct err err;
+        size_t deleted;
+        snprintf(own, sizeof own, "%zu", caller->number);
+        snprintf(next, sizeof next, "%zu", (caller->number + 1) % THREADS);
+        if (engine_add(caller->fixture->engine, "default", documents, 2, false, &arena, &result,
+                       &err) != 0)
+            caller->failure = "an add failed";
+        if (engine_delete(caller->fixture->engine, "default", ids, 2, NULL, &deleted, &err) != 0)
+            caller->failure = "a delete failed";
+        arena_release(&arena);
+    }
+    return NULL;
+}
+
+static void a_text_that_vanishes_after_the_plan_is_encoded_after_all(void **state)
+{
+    struct fixture *fixture = *state;
+    void *(*const mains[THREADS])(void *) = {borrower, borrower, borrower,
+                                             borrower, borrower, borrower};
+    run_callers(fixture, mains);
+    struct engine_collection collection;
+    assert_ok(fixture,
+              engine_collection_get(fixture->engine, "default", &collection, &fixture->err));
+    assert_int_equal(collection.stored.documents, 0);
+    assert_int_equal(collection.index_live, 0);
+}
+
 static void *cancelled_adder(void *argument)
 {
     struct caller *caller = argument;
@@ -202,11 +240,32 @@ static void a_stop_ends_long_adds_and_stores_nothing_of_them(void **state)
     assert_int_equal(collection.stored.documents, 1);
 }
 
+static void a_query_does_not_wait_for_a_long_add(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_add_text(fixture, "a", "cat");
+    struct caller adding = {.fixture = fixture};
+    assert_int_equal(pthread_create(&adding.thread, NULL, cancelled_adder, &adding), 0);
+    struct engine_stats stats;
+    do
+        engine_get_stats(fixture->engine, &stats);
+    while (stats.bulk_texts_waiting == 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fixture_search_text(fixture, "default", "dog", 1).count, 1);
+    engine_get_stats(fixture->engine, &stats);
+    assert_true(stats.bulk_texts_waiting > 0);
+    engine_cancel(fixture->engine);
+    pthread_join(adding.thread, NULL);
+    assert_null(adding.failure);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         engine_test(adds_searches_and_deletes_at_once_end_as_brute_force_says),
         engine_test(collections_come_and_go_under_their_users),
+        engine_test(a_text_that_vanishes_after_the_plan_is_encoded_after_all),
+        engine_test(a_query_does_not_wait_for_a_long_add),
         engine_test(a_stop_ends_long_adds_and_stores_nothing_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
