@@ -19,7 +19,10 @@
 #include "cli/http.h"
 #include "daemon/paths.h"
 
-enum { ANSWER_LIMIT = 1 << 30, RECEIVE_SIZE = 64 * 1024, DEFAULT_RETRY_SECONDS = 1 };
+enum { ANSWER_LIMIT = 1 << 30, RECEIVE_SIZE = 64 * 1024 };
+
+/* Before a busy daemon is asked again, where it doesn't say, and where it says "at once". */
+static const double default_retry_seconds = 1, least_retry_seconds = 0.05;
 
 /* How often a wait looks whether it was cancelled: a signal can come just before the wait. */
 static const int cancel_check_ms = 100;
@@ -304,8 +307,9 @@ static int exchange(struct client *client, struct err *err)
         if (stale)
             continue; /* at most once: the new connection carried no answer before */
         client->used = client->fd >= 0;
-        int wait =
-            client->answer.retry_after >= 0 ? client->answer.retry_after : DEFAULT_RETRY_SECONDS;
+        double wait = client->answer.retry_after > 0    ? client->answer.retry_after
+                      : client->answer.retry_after == 0 ? least_retry_seconds
+                                                        : default_retry_seconds;
         if (client->answer.status != 503 || now() + wait > give_up)
             return 0;
         r = pause_for(client, wait, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cli/input/csv.h"
 #include "cli/input/folder.h"
 #include "cli/input/input.h"
 #include "tests/test.h"
@@ -339,6 +340,33 @@ static void a_bad_csv_record_is_named_by_the_line_it_begins_on(void **state)
     input_close(input);
 }
 
+static void a_record_beyond_the_limit_is_read_to_its_end(void **state)
+{
+    (void)state;
+    static const char text[] = "a,b\n\"long and\nlonger\",\"x\n\"\nc,d\n1,2,3,4,5,6,7,8,9\ne,f";
+    int fd = memfd_create("csv", 0);
+    struct stream stream;
+    struct csv csv;
+    struct err err = {0};
+    size_t size;
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    assert_int_equal(stream_open(&stream, fd, "x", &err), 0);
+    csv_start(&csv, ',', 1);
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), 1);
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), ERR_LIMIT);
+    assert_string_equal(err.message, "x:2: a record of more than 12 bytes");
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), 1);
+    assert_int_equal(csv.line, 5);
+    assert_string_equal(csv_field(&csv, 1, &size), "d");
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), ERR_LIMIT);
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), 1);
+    assert_string_equal(csv_field(&csv, 0, &size), "e");
+    assert_int_equal(csv_next(&csv, &stream, 12, &err), 0);
+    csv_release(&csv);
+    stream_close(&stream);
+}
+
 static void a_missing_column_is_named_with_those_that_are_there(void **state)
 {
     (void)state;
@@ -501,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_bad_json_line_is_named_and_the_next_is_read),
         cmocka_unit_test(csv_has_quotes_line_breaks_and_columns_by_name),
         cmocka_unit_test(a_bad_csv_record_is_named_by_the_line_it_begins_on),
+        cmocka_unit_test(a_record_beyond_the_limit_is_read_to_its_end),
         cmocka_unit_test(a_missing_column_is_named_with_those_that_are_there),
         cmocka_unit_test(tsv_has_no_quotes),
         cmocka_unit_test(csv_that_is_not_utf8_follows_the_option),
