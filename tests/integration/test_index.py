@@ -237,7 +237,8 @@ def test_ctrl_c_says_what_is_safe_and_the_same_command_goes_on(index, daemon, fo
     command = [BIN / "sbert-index", "add", f"--socket={daemon.socket}", "--batch=100",
                f"--collection={index.path.rsplit('/', 1)[1]}", file]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: index.client.get(index.path).json["documents"] > 0)
+    # More than can be under way at once, so that some of it was acknowledged.
+    wait_until(lambda: index.client.get(index.path).json["documents"] >= 1000)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130
