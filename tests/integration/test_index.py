@@ -310,7 +310,7 @@ def test_without_a_daemon_it_says_how_to_start_one(folder):
 def test_an_add_whose_daemon_dies_says_what_is_safe(folder):
     """The daemon is ended in the middle; after a new start the same command adds the rest."""
     file = folder / "many.txt"
-    lines = 20000
+    lines = 6000
     file.write_text("".join(f"line number {i} of many\n" for i in range(lines)))
     daemon = Daemon(folder)
     command = [BIN / "sbert-index", "add", f"--socket={daemon.socket}", "--batch=100", file]
