@@ -70,10 +70,10 @@ struct engine_model {
     const volatile int *cancel;
     struct bulk_encoder *bulk;
 
-    /* Crews of one thread for what somebody waits for, taken from and given back to a list. */
+    /* Crews for what somebody waits for, taken from and given back to a list. */
     pthread_mutex_t lock;
     pthread_cond_t given_back;
-    struct encoder_crew **idle;
+    struct encoder_crew **idle, *wide;
     size_t idle_count, crew_count;
 
     atomic_uint_fast64_t texts_encoded, tokens_encoded;

@@ -1,8 +1,10 @@
 /* The table of models, and who encodes what.
  *
- * A few texts that somebody waits for go to a crew of one thread, the caller's own, taken from a
- * list of as many as there are cores; many texts go to the background (engine_bulk.c). The table is
- * constant after opening. Today one model is loaded, the default.
+ * A few texts that somebody waits for go to a crew taken from a list: alone in the house, to the
+ * wide one, whose threads share the work of even one text; beside others, to one of those that are
+ * just the caller's own thread, of which there are as many as cores. Many texts go to the
+ * background (engine_bulk.c). The table is constant after opening. Today one model is loaded, the
+ * default.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,9 @@ enum {
     FEW_TEXTS = 16,
     /* Each crew has a workspace; more than this would help only a machine with more queries at one
      * moment. */
-    QUERY_CREWS_MAX = 16,
+    NARROW_CREWS_MAX = 16,
+    /* A short text has no work for more. */
+    WIDE_THREADS_MAX = 4,
 };
 
 /* The name a model goes by: a known model's own, else the last part of its folder's path. */
@@ -52,19 +56,20 @@ static int count_prompt_tokens(struct engine_model *model, struct err *err)
 
 static int open_query_crews(struct engine_model *model, struct err *err)
 {
-    int count = cpu_count();
-    if (count > QUERY_CREWS_MAX)
-        count = QUERY_CREWS_MAX;
-    model->idle = calloc((size_t)count, sizeof *model->idle);
+    int wide = cpu_count() < WIDE_THREADS_MAX ? cpu_count() : WIDE_THREADS_MAX;
+    int narrow = cpu_count() < NARROW_CREWS_MAX ? cpu_count() : NARROW_CREWS_MAX;
+    model->idle = calloc(1 + (size_t)narrow, sizeof *model->idle);
     if (!model->idle)
         return err_memory(err, "the query crews");
-    for (int i = 0; i < count; i++) {
-        int r = encoder_crew_open(&model->idle[i], model->encoder, 1, false, err);
+    for (int i = 0; i < 1 + narrow; i++) {
+        int threads = i == 0 ? wide : 1;
+        int r = encoder_crew_open(&model->idle[i], model->encoder, threads, false, err);
         if (r)
             return r;
         model->idle_count++;
         model->crew_count++;
     }
+    model->wide = model->idle[0];
     return 0;
 }
 
@@ -166,12 +171,17 @@ struct engine_model *models_find_fingerprint(const struct model_table *table,
     return NULL;
 }
 
+/* The wide crew is the first of the list whenever it is there, and so the last to be taken beside
+ * others. */
 static struct encoder_crew *take_crew(struct engine_model *model)
 {
     pthread_mutex_lock(&model->lock);
     while (model->idle_count == 0)
         pthread_cond_wait(&model->given_back, &model->lock);
-    struct encoder_crew *crew = model->idle[--model->idle_count];
+    bool alone = model->idle_count == model->crew_count;
+    size_t taken = alone ? 0 : model->idle_count - 1;
+    struct encoder_crew *crew = model->idle[taken];
+    model->idle[taken] = model->idle[--model->idle_count];
     pthread_mutex_unlock(&model->lock);
     return crew;
 }
@@ -179,7 +189,9 @@ static struct encoder_crew *take_crew(struct engine_model *model)
 static void give_crew_back(struct engine_model *model, struct encoder_crew *crew)
 {
     pthread_mutex_lock(&model->lock);
-    model->idle[model->idle_count++] = crew;
+    size_t place = crew == model->wide ? 0 : model->idle_count;
+    model->idle[model->idle_count++] = model->idle[place];
+    model->idle[place] = crew;
     pthread_cond_signal(&model->given_back);
     pthread_mutex_unlock(&model->lock);
 }
