@@ -196,6 +196,20 @@ static void refuse_busy(struct exchange *exchange, const char *message)
         call_refuse(&exchange->call, 503, "busy", "", message);
 }
 
+/* Counts the exchange as working; false where the service closes, having waited long enough. */
+static bool begin_work(struct exchange *exchange)
+{
+    struct service *service = exchange->service;
+
+    pthread_mutex_lock(&service->lock);
+    if (!exchange->working && !service->closing) {
+        exchange->working = true;
+        service->working++;
+    }
+    pthread_mutex_unlock(&service->lock);
+    return exchange->working;
+}
+
 static enum MHD_Result hand_to_worker(struct exchange *exchange)
 {
     struct service *service = exchange->service;
@@ -205,12 +219,8 @@ static enum MHD_Result hand_to_worker(struct exchange *exchange)
     struct MHD_Connection *connection = exchange->connection;
     struct err err = {0};
 
-    if (!exchange->working) {
-        exchange->working = true;
-        pthread_mutex_lock(&service->lock);
-        service->working++;
-        pthread_mutex_unlock(&service->lock);
-    }
+    if (!begin_work(exchange))
+        return MHD_NO;
     exchange->work.run = exchange->is_lines ? run_lines : run_call;
     exchange->phase = PHASE_WORKING;
     MHD_suspend_connection(connection);
@@ -357,8 +367,7 @@ static enum MHD_Result end_body(struct exchange *exchange)
         call_answer(call);
         return send_answer(exchange);
     }
-    if (!exchange->is_lines && call_refuse_unready(call))
-        return send_answer(exchange);
+    /* Not refused where the service has been told to stop since: this one was in flight. */
     return hand_to_worker(exchange);
 }
 

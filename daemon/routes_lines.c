@@ -259,7 +259,7 @@ void lines_process(struct lines_upload *upload, struct call *call, bool last)
         return;
     }
     while (r == 0 && !upload->failed && at < end) {
-        if (atomic_load(&call->service->state) == SERVICE_STOPPING) {
+        if (!last && atomic_load(&call->service->state) == SERVICE_STOPPING) {
             lines_refuse(upload, call, "stopping", 503, "the service is stopping");
             break;
         }

@@ -33,9 +33,10 @@ struct service {
     _Atomic uint64_t served, failed; /* answers, and those of status 400 and above */
     _Atomic size_t body_bytes;       /* of request bodies in memory */
     int event;                       /* an eventfd that wakes the main thread */
-    pthread_mutex_t lock;            /* of the two counts below */
+    pthread_mutex_t lock;            /* of all below */
     size_t in_flight;                /* requests begun and not yet ended */
     size_t working; /* of which have been handed to a queue or are being answered */
+    bool closing;   /* no more are handed to a queue */
 };
 
 /* Seconds on the monotonic clock. */

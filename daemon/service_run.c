@@ -193,15 +193,18 @@ static int open_signals(struct run *run, struct err *err)
 
 /* --- serving --- */
 
-/* True when nothing is under way any more, or only uploads that take too long. */
+/* True when nothing is under way any more, or only uploads that take too long; from then on no call
+ * is handed to a queue. */
 static bool drained(struct run *run)
 {
     struct service *service = &run->service;
+    bool patient = service_now() - run->stopped <= UPLOAD_GRACE_SECONDS;
 
     pthread_mutex_lock(&service->lock);
-    size_t working = service->working, in_flight = service->in_flight;
+    bool done = service->working == 0 && (service->in_flight == 0 || !patient);
+    service->closing = service->closing || done;
     pthread_mutex_unlock(&service->lock);
-    return working == 0 && (in_flight == 0 || service_now() - run->stopped > UPLOAD_GRACE_SECONDS);
+    return done;
 }
 
 /* Waits for signals and events until all is done. */
@@ -260,15 +263,15 @@ static void close_all(struct run *run)
 {
     struct service *service = &run->service;
 
-    atomic_store(&service->state, SERVICE_STOPPING);
+    atomic_store(&service->state, SERVICE_STOPPING); /* where loading failed, nothing has worked */
     if (run->loader_started && !run->loader_joined) {
         run->cancel = 1;
         pthread_join(run->loader, NULL);
     }
     service_socket_remove(&run->socket);
+    http_close(run->http);
     service_queue_close(service->interactive);
     service_queue_close(service->bulk);
-    http_close(run->http);
     engine_close(service->engine);
     if (service->event >= 0)
         close(service->event);
