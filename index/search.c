@@ -6,8 +6,9 @@
 #include "index/scan.h"
 #include "index/state.h"
 
-/* A place in the queue costs a walk what some 64 rows cost a scan (60 on 31,500 headlines' vectors of
- * 384), so where the queue is longer than that part of the rows, a scan is as quick, and exact. */
+/* A place in the queue costs a walk what some 64 rows cost a scan (60, measured on the vectors of
+ * 31,500 headlines), so where the queue is longer than that part of the rows, a scan is as quick,
+ * and exact. */
 enum { SCAN_BELOW = 64 };
 
 /* What one call needs, sized once. */
