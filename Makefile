@@ -236,6 +236,20 @@ fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for l
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/long.sh \
 	    $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/asan/fuzz/%,$(FUZZERS))
 
+BENCH_PYTHON ?= $(CACHE)/bench-venv/bin/python
+BENCH_LINES  ?= $(or $(SBERTD_TEST_DATA),../shared/data)/sentences/headlines_en.txt
+BENCH_PEERS  := sentence-transformers==6.2.0 onnxruntime==1.32.0 openvino==2026.4.1 onnx==1.23.2
+.PHONY: bench
+bench: $(O)/bench/encoder/bench_encode $(BENCH_PYTHON) ## encode beside its peers (QUICK=1: fewer lines)
+	@$(BENCH_PYTHON) tests/bench/encode.py --ours $< --lines '$(BENCH_LINES)' \
+	    $(if $(QUICK),--count 1000 --rounds 1)
+
+# torch first, so that what depends on it takes this one.
+$(CACHE)/bench-venv/bin/python:
+	python3 -m venv $(CACHE)/bench-venv
+	$(CACHE)/bench-venv/bin/pip install --quiet torch==2.13.0
+	$(CACHE)/bench-venv/bin/pip install --quiet $(BENCH_PEERS)
+
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh
 

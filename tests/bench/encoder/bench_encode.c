@@ -1,7 +1,7 @@
 /* Times the encoder: all lines of a file, tokenizing included, and one short query by itself.
  * Prints one JSON object; encode.py puts it beside other programs.
  *
- *   bench_encode MODEL-FOLDER FILE THREADS [ROUNDS]
+ *   bench_encode MODEL FILE THREADS [ROUNDS]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "encoder/encoder.h"
+#include "encoder/model/registry.h"
 
 static double now(void)
 {
@@ -73,15 +74,16 @@ int main(int argc, char **argv)
     struct encoder_crew *crew;
     struct encoder_text *texts;
     struct err err = {0};
-    char *data;
+    char *folder, *data;
     size_t size;
 
     if (argc < 4) {
-        fprintf(stderr, "usage: bench_encode MODEL-FOLDER FILE THREADS [ROUNDS]\n");
+        fprintf(stderr, "usage: bench_encode MODEL FILE THREADS [ROUNDS]\n");
         return 2;
     }
     double start = now();
-    if (encoder_open(&encoder, argv[1], NULL, &err) < 0 ||
+    if (registry_resolve(&folder, argv[1], &err) < 0 ||
+        encoder_open(&encoder, folder, NULL, &err) < 0 ||
         encoder_crew_open(&crew, encoder, atoi(argv[3]), false, &err) < 0 ||
         file_read(&data, &size, argv[2], (size_t)1 << 30, &err) < 0) {
         fprintf(stderr, "bench_encode: %s\n", err.message);
@@ -107,14 +109,16 @@ int main(int argc, char **argv)
     for (int i = 0; i < QUERIES; i++)
         latencies[i] = time_encode(crew, &one, 1, vectors, NULL);
     printf("{\"texts\": %zu, \"tokens\": %.0f, \"seconds\": %.4f, \"texts_per_second\": %.1f, "
-           "\"query_ms\": %.3f, \"open_ms\": %.1f, \"backend\": \"%s\", \"isa\": \"%s\"}\n",
+           "\"query_ms\": %.3f, \"open_ms\": %.1f, \"backend\": \"%s\", \"isa\": \"%s\", "
+           "\"folder\": \"%s\"}\n",
            count, tokens, seconds, (double)count / seconds, 1e3 * median(latencies, QUERIES),
-           1e3 * opened, encoder_info(encoder)->backend, encoder_info(encoder)->isa);
+           1e3 * opened, encoder_info(encoder)->backend, encoder_info(encoder)->isa, folder);
     encoder_crew_close(crew);
     encoder_close(encoder);
     free(usage);
     free(vectors);
     free(texts);
     free(data);
+    free(folder);
     return 0;
 }
