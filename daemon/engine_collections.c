@@ -151,7 +151,7 @@ void collections_cancel(struct engine *engine)
     struct collection_table *table = &engine->collections;
     pthread_mutex_lock(&table->lock);
     for (size_t i = 0; i < table->count; i++)
-        __atomic_store_n(&table->items[i]->cancel, 1, __ATOMIC_RELAXED);
+        cancel_raise(&table->items[i]->cancel);
     pthread_mutex_unlock(&table->lock);
 }
 
@@ -455,7 +455,7 @@ int engine_collection_drop(struct engine *engine, const char *name, struct err *
     pthread_mutex_unlock(&collection->write);
     if (r)
         goto out;
-    __atomic_store_n(&collection->cancel, 1, __ATOMIC_RELAXED);
+    cancel_raise(&collection->cancel);
     table_remove(&engine->collections, collection);
     /* A snapshot that is being written just now is removed by its writer, who looks at `dropped`
      * when it is done. One that stays behind is swept away at the next start. */

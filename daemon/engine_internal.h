@@ -17,6 +17,7 @@
 #include <syslog.h>
 
 #include "base/arena.h"
+#include "base/cancel.h"
 #include "base/err.h"
 #include "daemon/engine.h"
 #include "encoder/encoder.h"

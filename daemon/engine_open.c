@@ -143,7 +143,7 @@ int engine_open(struct engine **ret_engine, const struct engine_options *options
 void engine_cancel(struct engine *engine)
 {
     shut_gate(engine);
-    __atomic_store_n(&engine->cancel, 1, __ATOMIC_RELAXED);
+    cancel_raise(&engine->cancel);
 }
 
 void engine_close(struct engine *engine)

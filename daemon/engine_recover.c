@@ -40,7 +40,7 @@ struct replay {
 static int replay_batch(void *argument, const struct store_changes *changes, struct err *err)
 {
     struct replay *replay = argument;
-    if (replay->cancel && __atomic_load_n(replay->cancel, __ATOMIC_RELAXED))
+    if (cancel_raised(replay->cancel))
         return err_set(err, ERR_CANCELLED, "stopped while the index was being loaded");
     int r = index_apply(replay->collection->index, changes->added, changes->vectors,
                         changes->added_count, changes->removed, changes->removed_count,

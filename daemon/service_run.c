@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cancel.h"
 #include "base/cpu.h"
 #include "daemon/http.h"
 #include "daemon/service.h"
@@ -130,7 +131,7 @@ static void begin_stop(struct run *run, const char *signal_name)
     notify("STOPPING=1");
     run->stopped = service_now();
     atomic_store(&run->service.state, SERVICE_STOPPING);
-    run->cancel = 1;
+    cancel_raise(&run->cancel);
     http_quiesce(run->http);
     service_socket_remove(&run->socket);
 }
@@ -265,7 +266,7 @@ static void close_all(struct run *run)
 
     atomic_store(&service->state, SERVICE_STOPPING); /* where loading failed, nothing has worked */
     if (run->loader_started && !run->loader_joined) {
-        run->cancel = 1;
+        cancel_raise(&run->cancel);
         pthread_join(run->loader, NULL);
     }
     service_socket_remove(&run->socket);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/pool.h"
 #include "encoder/internal.h"
 
@@ -293,7 +294,7 @@ static void encode_batch(const struct encoder_crew *crew, size_t b, struct works
     const struct item *items = crew->items + crew->batches[b];
     size_t count = crew->batches[b + 1] - crew->batches[b];
 
-    if (crew->cancel && *crew->cancel)
+    if (cancel_raised(crew->cancel))
         return;
     fill_batch(&workspace->batch, items, count);
     transformer_forward(encoder->transformer, workspace, team);
@@ -348,7 +349,7 @@ int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, 
             return r;
         pack_batches(crew);
         encode_batches(crew);
-        if (cancel && *cancel)
+        if (cancel_raised(cancel))
             return err_set(err, ERR_CANCELLED, "encoding was cancelled");
     }
     return 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "index/faiss/hnsw.h"
 #include "index/state.h"
 
@@ -153,7 +154,7 @@ static size_t cursor_copy(struct cursor *cursor, size_t most, float *ret_rows)
 
 static int check_cancel(const volatile int *cancel, struct err *err)
 {
-    if (cancel && *cancel)
+    if (cancel_raised(cancel))
         return err_set(err, ERR_CANCELLED, "the index maintenance was cancelled");
     return 0;
 }
