@@ -104,6 +104,7 @@ static void become_daemon(char **arguments, int log)
     if (null < 0 || chdir("/") != 0 || dup2(null, STDIN_FILENO) < 0 ||
         dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
         _exit(127);
+    close_range(3, ~0U, 0); /* whatever the caller had open is none of ours */
     execv("/proc/self/exe", arguments);
     _exit(127);
 }

@@ -345,6 +345,54 @@ def test_a_signal_finishes_what_is_in_flight(folder, number):
     assert again.stop() == 0
 
 
+def test_a_second_signal_gives_up_what_is_under_way(folder):
+    daemon = Daemon(folder)
+    client, worker, results = daemon.client(), daemon.client(), []
+    thread = threading.Thread(target=add_many, args=(worker, results, 10000))
+    thread.start()
+    wait_until(lambda: results or client.get("/v1/status").json["engine"]["bulk_texts_waiting"] > 0)
+    daemon.process.terminate()
+    wait_until(lambda: "stopping" in daemon.log.read_text())
+    daemon.process.terminate()
+    assert daemon.process.wait(DEADLINE) == 0, daemon.tail()
+    thread.join(DEADLINE)
+    assert results[0].status in (200, 503), results  # 200 where it was done already
+    again = Daemon(folder)
+    assert again.client().get("/v1/status").json["documents"] == (10000 if results[0].status == 200 else 0)
+    assert again.stop() == 0
+
+
+def test_lines_stop_at_their_next_batch(folder):
+    daemon = Daemon(folder)
+    worker, stopping = daemon.client(), threading.Event()
+
+    def pieces():
+        for i in range(2000):
+            yield json.dumps({"id": str(i), "text": f"line {i}"}).encode() + b"\n"
+        stopping.wait(DEADLINE)
+        for i in range(2000, 4000):
+            yield json.dumps({"id": str(i), "text": f"line {i}"}).encode() + b"\n"
+
+    def stop():
+        client = daemon.client()
+        wait_until(lambda: client.get("/v1/status").json["documents"] >= 512)
+        daemon.process.terminate()
+        wait_until(lambda: "stopping" in daemon.log.read_text())
+        stopping.set()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    answer = worker.post("/v1/collections/default/documents", pieces(), Content_Type="application/x-ndjson")
+    thread.join(DEADLINE)
+    assert daemon.process.wait(DEADLINE) == 0
+    *batches, error = answer.lines
+    assert answer.status == 503 and error["error"]["code"] == "stopping"
+    assert error["error"]["line"] == batches[-1]["lines"][1] + 1 > 512
+    again = Daemon(folder)
+    assert again.client().get("/v1/status").json["documents"] == error["error"]["line"] - 1
+    assert again.stop() == 0
+
+
 def test_an_upload_without_end_does_not_hold_up_the_stop(folder):
     daemon = Daemon(folder)
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as raw:
