@@ -2,6 +2,7 @@
  * on a CPU without vectors that we know, and what every faster kernel is tested against. */
 #include <math.h>
 
+#include "encoder/kernels/compiler.h"
 #include "encoder/kernels/kernels.h"
 
 enum { PANEL_WIDTH = 8, TILE_ROWS = 4 };
@@ -107,8 +108,7 @@ static void scale(float *x, float factor, size_t size)
 }
 
 /* One tile; always inlined with `rows` a constant, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void multiply_tile(const struct matmul_block *block,
-                                                                size_t first_row, const size_t rows)
+INLINE void multiply_tile(const struct matmul_block *block, size_t first_row, const size_t rows)
 {
     const float *x = block->x + first_row * block->x_stride;
     float *y = block->y + first_row * block->y_stride;

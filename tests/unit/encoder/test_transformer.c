@@ -112,9 +112,9 @@ static void check_vectors(const char *name, const char *isa, struct model *model
 static void check_model(const char *name, const char *isa)
 {
     char folder[256];
-    struct model *model;
-    struct transformer *transformer;
-    struct workspace workspace;
+    struct model *model = NULL;
+    struct transformer *transformer = NULL;
+    struct workspace workspace = {0};
     const struct kernels *kernels;
     struct err err = {0};
 
