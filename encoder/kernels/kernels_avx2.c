@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "encoder/kernels/compiler.h"
+#include "encoder/kernels/compiler.inc"
 #include "encoder/kernels/kernels.h"
 
 #ifdef __x86_64__

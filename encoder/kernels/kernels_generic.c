@@ -2,7 +2,7 @@
  * on a CPU without vectors that we know, and what every faster kernel is tested against. */
 #include <math.h>
 
-#include "encoder/kernels/compiler.h"
+#include "encoder/kernels/compiler.inc"
 #include "encoder/kernels/kernels.h"
 
 enum { PANEL_WIDTH = 8, TILE_ROWS = 4 };
