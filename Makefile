@@ -263,7 +263,8 @@ SOURCE_FILES = $(shell ls $(ROOMS:%=%/*.[ch]) $(ROOMS:%=%/*/*.[ch]) $(ROOMS:%=%/
 format: ## lay out the sources by .clang-format
 	clang-format -i $(SOURCE_FILES)
 
-lint: layer-check hdr-check ## layers, headers, format, and both compilers without a warning
+lint: layer-check hdr-check ## scripts, layers, headers, format, both compilers without a warning
+	@tests/scripts.sh
 	clang-format --dry-run -Werror $(SOURCE_FILES)
 	@$(MAKE) --no-print-directory WERROR=1 BUILD=$(BUILD)/lint-gcc all
 	@$(MAKE) --no-print-directory WERROR=1 CC=clang CXX=clang++ BUILD=$(BUILD)/lint-clang all

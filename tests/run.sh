@@ -1,6 +1,7 @@
 #!/bin/sh
-# All tests, as `make check` runs them: layers and headers, unit tests, the real programs over a
-# real socket, the unit tests again under the sanitizers, and a few seconds of each fuzz target.
+# All tests, as `make check` runs them: scripts, layers and headers, unit tests, the real programs
+# over a real socket, the unit tests again under the sanitizers, and a few seconds of each fuzz
+# target.
 #
 #   tests/run.sh MAKE BUILD
 #
@@ -46,6 +47,7 @@ build_all() {
     "$make" --no-print-directory -s -j "$jobs" WERROR=1 "$@"
 }
 
+phase "scripts" tests/scripts.sh
 phase "layers" tests/layers.sh
 phase "headers" "$make" --no-print-directory -s hdr-check
 phase "build" build_all all unit-bins
