@@ -99,7 +99,7 @@ static int check(struct err *err)
     return err_set(
         err, ERR_UNSUPPORTED,
         "OpenBLAS's kernels for '%s' let a row's last bits depend on its neighbours; set "
-        "OPENBLAS_CORETYPE=Sandybridge (or SkylakeX), or leave SBERT_BACKEND=openblas",
+        "OPENBLAS_CORETYPE=Sandybridge (or SkylakeX), or do without SBERT_BACKEND=openblas",
         openblas_get_corename());
 }
 
