@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/standard.h"
 #include "base/utf8.h"
 #include "cli/client.h"
 #include "cli/query/render.h"
@@ -162,7 +163,8 @@ static int ask(struct client *client, const struct options *options, const struc
         r = render_answer(render, query, size, number, answer, &out, ret_count, err);
     if (r == 0 && out.size > 0)
         fwrite(out.data, 1, out.size, stdout);
-    fflush(stdout);
+    if (r == 0)
+        r = standard_flush(err);
 out:
     json_decref(body);
     json_decref(answer);

@@ -12,10 +12,18 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
+#include "base/standard.h"
 #include "base/utf8.h"
 
 static const char *program_name = "sbertd";
 static char program_version[64];
+
+/* For what argp prints and then exits: --help, --version. */
+static void check_output(void)
+{
+    if (terminal_finish(EXIT_FOUND) != EXIT_FOUND)
+        _exit(EXIT_ERROR);
+}
 
 void terminal_setup(const char *program)
 {
@@ -25,6 +33,8 @@ void terminal_setup(const char *program)
     argp_err_exit_status = EXIT_ERROR;
     /* Two lines of every --help that tell nobody anything. */
     setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
+    standard_hold();
+    atexit(check_output);
 }
 
 /* Names of files and words of others come into messages: what would steer the terminal is shown as
@@ -129,9 +139,6 @@ size_t terminal_fit(const char *text, size_t size, int columns)
 
 int terminal_finish(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    if (errno == EPIPE)
-        return code;
-    return terminal_error("cannot write to standard output: %s", strerror(errno));
+    struct err err;
+    return standard_flush(&err) < 0 ? terminal_fail(&err) : code;
 }

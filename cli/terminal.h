@@ -14,7 +14,9 @@
 
 enum { EXIT_FOUND = 0, EXIT_NOTHING = 1, EXIT_ERROR = 2 };
 
-/* Sets argp's version text and error exit code. Call it first in main; `program` stays alive. */
+/* Sets argp's version text and error exit code, and holds the standard descriptors; at exit,
+ * standard output is checked as terminal_finish does. Call it first in main; `program` stays alive.
+ */
 void terminal_setup(const char *program);
 
 /* Prints "program: message" to stderr (in red on a terminal) and returns EXIT_ERROR. */

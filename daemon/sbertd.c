@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/standard.h"
 #include "daemon/service.h"
 #include "daemon/service_control.h"
 #include "daemon/service_log.h"
@@ -111,12 +113,25 @@ static int obey(const struct command_line *line, const struct settings *settings
     return CONTROL_FAILED;
 }
 
+/* At exit, since --help and --version end the program from within argp. */
+static void check_output(void)
+{
+    struct err err;
+
+    if (standard_flush(&err) < 0) {
+        fprintf(stderr, "sbertd: %s\n", err.message);
+        _exit(CONTROL_FAILED);
+    }
+}
+
 int main(int count, char **arguments)
 {
     struct command_line line = {0};
     struct settings settings = {0};
     struct err err = {0};
 
+    standard_hold();
+    atexit(check_output);
     argp_err_exit_status = CONTROL_FAILED;
     if (argp_parse(&argp, count, arguments, 0, NULL, &line) != 0)
         return CONTROL_FAILED;
