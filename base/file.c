@@ -13,7 +13,8 @@
 static int open_regular(const char *path, int *ret_fd, size_t *ret_size, struct err *err)
 {
     struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe under that name would hold us until somebody writes to it. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open %s", path);
@@ -164,8 +165,11 @@ int file_replace_commit(struct file_replace *replace, struct err *err)
         r = err_memory(err, replace->path);
         goto out;
     }
-    if (ferror(replace->stream) || fflush(replace->stream) != 0 ||
-        fsync(fileno(replace->stream)) < 0) {
+    if (ferror(replace->stream)) { /* errno may be another call's by now */
+        r = err_set(err, ERR_IO, "cannot write %s: a write to it failed", replace->temporary);
+        goto out;
+    }
+    if (fflush(replace->stream) != 0 || fsync(fileno(replace->stream)) < 0) {
         r = err_set_errno(err, errno, "cannot write %s", replace->temporary);
         goto out;
     }
@@ -190,12 +194,18 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
     int r = file_replace_begin(&replace, path, mode, err);
     if (r < 0)
         return r;
-    fwrite(data, 1, size, replace.stream);
+    if (size && fwrite(data, 1, size, replace.stream) != size) {
+        r = err_set_errno(err, errno, "cannot write %s", replace.temporary);
+        file_replace_abort(&replace);
+        return r;
+    }
     return file_replace_commit(&replace, err);
 }
 
 int file_make_folder(const char *path, mode_t mode, struct err *err)
 {
+    if (!*path)
+        return err_set(err, ERR_INVALID, "a folder's name is empty");
     char *copy = strdup(path);
     if (!copy)
         return err_memory(err, path);

@@ -12,13 +12,15 @@
 
 #include "base/err.h"
 
-/* A file mapped read-only. `data` is NULL for an empty file. */
+/* A file mapped read-only. `data` is NULL for an empty file. Reading it raises SIGBUS when somebody
+ * shortens the file meanwhile: what is mapped is replaced, never rewritten in place. */
 struct file_map {
     const unsigned char *data;
     size_t size;
 };
 
-/* Maps a regular file whole (MAP_PRIVATE, read-only). The caller releases it. */
+/* Maps a regular file whole (MAP_PRIVATE, read-only). The caller releases it. Anything but a
+ * regular file is ERR_INVALID here and in file_read. */
 int file_map(struct file_map *ret_map, const char *path, struct err *err);
 void file_unmap(struct file_map *map); /* accepts a zeroed map */
 
@@ -28,8 +30,9 @@ int file_read(char **ret_data, size_t *ret_size, const char *path, size_t limit,
 
 /* Whole-file replacement: after `file_replace_commit` the new contents are on disk under the name
  * (temporary file in the same folder, fsync, rename, fsync of the folder), or the old file stands
- * as it was. Write to `stream` in between; its errors are found at commit. Either commit or abort
- * must follow a successful begin. A temporary file left by a crash is "<path>.tmp.<random>". */
+ * as it was. Write to `stream` in between. Whoever checks his writes can say why one failed; at
+ * commit that is only ERR_IO. Either commit or abort must follow a successful begin; both end it,
+ * whatever commit returns. A temporary file left by a crash is "<path>.tmp.<random>". */
 struct file_replace {
     FILE *stream;
     char *path;
@@ -43,13 +46,14 @@ void file_replace_abort(struct file_replace *replace);
 /* The same in one call, for contents that are in memory. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, struct err *err);
 
-/* Makes a folder and those above it that are missing (each with `mode`). */
+/* Makes a folder and those above it that are missing (each with `mode`). ERR_INVALID where the name
+ * is empty or is that of something else. */
 int file_make_folder(const char *path, mode_t mode, struct err *err);
 
 /* Syncs a folder, so that a rename or unlink in it survives a power cut. */
 int file_sync_folder(const char *path, struct err *err);
 
-/* True when the path names something, whatever it is. */
+/* True when the path leads to something, whatever it is; false for a link that leads nowhere. */
 bool file_exists(const char *path);
 
 /* "folder/name" in fresh memory; NULL when memory runs out. */

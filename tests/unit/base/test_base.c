@@ -1,9 +1,11 @@
 /* Tests of base: errors, buffers, arenas, files, digests, UTF-8, JSON, the pool. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +110,32 @@ static void a_file_is_replaced_whole_or_not_at_all(void **state)
     free(folder);
 }
 
+static void a_write_that_nobody_checked_fails_the_commit(void **state)
+{
+    (void)state;
+    struct err err;
+    struct file_replace replace;
+    struct rlimit old, tight;
+    char *folder = temporary_folder(), *path = file_join(folder, "f");
+    static const char much[1 << 16];
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = (struct rlimit){.rlim_cur = 1, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(file_replace_begin(&replace, path, 0600, &err), 0);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    fwrite(much, 1, sizeof much, replace.stream);
+    assert_int_equal(file_write(path, much, sizeof much, 0600, &err), ERR_IO);
+    assert_non_null(strstr(err.message, strerror(EFBIG)));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    errno = 0;
+    assert_int_equal(file_replace_commit(&replace, &err), ERR_IO);
+    assert_null(strstr(err.message, strerror(0)));
+    assert_int_equal(rmdir(folder), 0);
+    free(path);
+    free(folder);
+}
+
 static void missing_and_odd_files_are_named(void **state)
 {
     (void)state;
@@ -117,6 +145,22 @@ static void missing_and_odd_files_are_named(void **state)
     assert_non_null(strstr(err.message, "/nonexistent/x"));
     assert_int_equal(file_map(&map, "/tmp", &err), ERR_INVALID);
     assert_int_equal(file_write("/nonexistent/x", "", 0, 0600, &err), ERR_NOT_FOUND);
+    assert_int_equal(file_make_folder("", 0700, &err), ERR_INVALID);
+}
+
+static void a_pipe_is_refused_without_waiting_for_a_writer(void **state)
+{
+    (void)state;
+    struct err err;
+    struct file_map map;
+    char *folder = temporary_folder();
+    char *path = file_join(folder, "model.safetensors");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(file_map(&map, path, &err), ERR_INVALID);
+    unlink(path);
+    rmdir(folder);
+    free(path);
+    free(folder);
 }
 
 static void sha256_matches_the_standard_example(void **state)
@@ -219,7 +263,9 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_and_stays_a_string),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory),
         cmocka_unit_test(a_file_is_replaced_whole_or_not_at_all),
+        cmocka_unit_test(a_write_that_nobody_checked_fails_the_commit),
         cmocka_unit_test(missing_and_odd_files_are_named),
+        cmocka_unit_test(a_pipe_is_refused_without_waiting_for_a_writer),
         cmocka_unit_test(sha256_matches_the_standard_example),
         cmocka_unit_test(every_code_point_survives_utf8),
         cmocka_unit_test(broken_utf8_is_found_and_mended),
