@@ -1,36 +1,51 @@
 /* Parsing JSON through jansson. */
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 
-int json_parse(json_t **ret_json, const char *text, size_t size, const char *name, struct err *err)
+/* `code` is what text that is not JSON gets. */
+static int parse(json_t **ret_json, const char *text, size_t size, const char *name, int code,
+                 bool huge_integers, struct err *err)
 {
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
     json_error_t error;
-    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    json_t *json = json_loadb(text, size, flags, &error);
 
+    if (!json && huge_integers && json_error_code(&error) == json_error_numeric_overflow)
+        json = json_loadb(text, size, flags | JSON_DECODE_INT_AS_REAL, &error);
     if (!json && json_error_code(&error) == json_error_out_of_memory)
         return err_memory(err, name);
     if (!json)
-        return err_set(err, ERR_INVALID, "%s: not valid JSON at line %d column %d: %s", name,
-                       error.line, error.column, error.text);
+        return err_set(err, code, "%s: not valid JSON at line %d column %d: %s", name, error.line,
+                       error.column, error.text);
     *ret_json = json;
     return 0;
 }
 
-int json_read_object(json_t **ret_json, const char *path, size_t limit, struct err *err)
+int json_parse(json_t **ret_json, const char *text, size_t size, const char *name, struct err *err)
+{
+    return parse(ret_json, text, size, name, ERR_INVALID, false, err);
+}
+
+int json_read(json_t **ret_json, const char *path, size_t limit, struct err *err)
 {
     char *data;
     size_t size;
-    json_t *json;
     int r = file_read(&data, &size, path, limit, err);
     if (r < 0)
         return r;
-    r = json_parse(&json, data, size, path, err);
+    r = parse(ret_json, data, size, path, ERR_CORRUPT, true, err);
     free(data);
-    if (r == ERR_INVALID && err)
-        r = err->code = ERR_CORRUPT;
+    return r;
+}
+
+int json_read_object(json_t **ret_json, const char *path, size_t limit, struct err *err)
+{
+    json_t *json;
+    int r = json_read(&json, path, limit, err);
     if (r < 0)
         return r;
     if (!json_is_object(json)) {

@@ -12,12 +12,17 @@
 #include "base/err.h"
 
 /* Parses a whole text. `name` says what it is in errors ("the request body"): "<name>: line 3
- * column 7: ...". Duplicate keys, invalid UTF-8 and trailing text are refused; U+0000 inside a
- * string is allowed (use json_string_length). ERR_INVALID or ERR_MEMORY. */
+ * column 7: ...". Duplicate keys, invalid UTF-8, integers beyond 64 bits and trailing text are
+ * refused; U+0000 inside a string is allowed (use json_string_length). ERR_INVALID or ERR_MEMORY.
+ */
 int json_parse(json_t **ret_json, const char *text, size_t size, const char *name, struct err *err);
 
-/* Reads and parses a file of at most `limit` bytes, whose top must be an object. ERR_CORRUPT where
- * it is not JSON. */
+/* Reads and parses a file of at most `limit` bytes. ERR_CORRUPT where it is not JSON; errors of
+ * reading as file_read's. Configuration files write "no limit" as an integer like 1e30 with all its
+ * digits: where a file has one beyond 64 bits, all its numbers are read as reals. */
+int json_read(json_t **ret_json, const char *path, size_t limit, struct err *err);
+
+/* The same for a file whose top must be an object: ERR_CORRUPT where it is not. */
 int json_read_object(json_t **ret_json, const char *path, size_t limit, struct err *err);
 
 #endif

@@ -12,30 +12,8 @@ enum { SIZE_LIMIT = 1 << 24, LAYERS_LIMIT = 1 << 10 };
 
 int config_read_object(json_t **ret_json, const char *folder, const char *name, struct err *err)
 {
-    char *data = NULL;
-    size_t size;
-    json_error_t error;
-    json_t *json = NULL;
     char *path = file_join(folder, name);
-    int r = path ? file_read(&data, &size, path, CONFIG_LIMIT, err) : err_memory(err, name);
-    if (r < 0)
-        goto out;
-    json = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (!json && json_error_code(&error) == json_error_numeric_overflow)
-        json = json_loadb(
-            data, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    if (!json)
-        r = err_set(err, ERR_CORRUPT, "%s: not valid JSON at line %d column %d: %s", path,
-                    error.line, error.column, error.text);
-    else if (!json_is_object(json))
-        r = err_set(err, ERR_CORRUPT, "%s: expected a JSON object at the top", path);
-    if (r < 0)
-        goto out;
-    *ret_json = json;
-    json = NULL;
-out:
-    json_decref(json);
-    free(data);
+    int r = path ? json_read_object(ret_json, path, CONFIG_LIMIT, err) : err_memory(err, name);
     free(path);
     return r;
 }

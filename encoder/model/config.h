@@ -9,8 +9,7 @@
 /* Larger configuration files are refused. */
 enum { CONFIG_LIMIT = 16 << 20 };
 
-/* Reads and parses `folder`/`name`, an object. Numbers too large for an integer (a
- * model_max_length of 1e30, as many folders have) are read as reals. */
+/* Reads and parses `folder`/`name`, an object. Errors as json_read_object. */
 int config_read_object(json_t **ret_json, const char *folder, const char *name, struct err *err);
 
 /* Fills the model's sizes, activation, architecture and the eps of every norm from

@@ -81,8 +81,6 @@ static int read_modules(struct model *model, const json_t *list, char **ret_pool
 
 int modules_read(struct model *model, char **ret_pooling_folder, struct err *err)
 {
-    char *data = NULL;
-    size_t size;
     json_t *list = NULL;
     char *path = file_join(model->folder, "modules.json");
     int r = path ? 0 : err_memory(err, model->folder);
@@ -95,19 +93,11 @@ int modules_read(struct model *model, char **ret_pooling_folder, struct err *err
         r = model->transformer_folder ? 0 : err_memory(err, model->folder);
         goto out;
     }
-    r = file_read(&data, &size, path, CONFIG_LIMIT, err);
-    if (r == 0)
-        r = json_parse(&list, data, size, path, err);
-    if (r == ERR_INVALID) {
-        r = ERR_CORRUPT;
-        if (err)
-            err->code = r;
-    }
+    r = json_read(&list, path, CONFIG_LIMIT, err);
     if (r == 0)
         r = read_modules(model, list, ret_pooling_folder, err);
 out:
     json_decref(list);
-    free(data);
     free(path);
     return r;
 }

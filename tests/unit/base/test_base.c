@@ -228,6 +228,26 @@ static void bad_json_says_where(void **state)
     assert_int_equal(json_parse(&json, "{\"a\":1,\"a\":2}", 13, "the body", &err), ERR_INVALID);
 }
 
+static void a_file_may_say_no_limit_as_a_huge_integer(void **state)
+{
+    (void)state;
+    struct err err;
+    json_t *json = NULL;
+    char *folder = temporary_folder(), *path = file_join(folder, "f");
+    const char *text = "{\"model_max_length\": 1000000000000000019884624838656}";
+    assert_int_equal(json_parse(&json, text, strlen(text), "a request", &err), ERR_INVALID);
+    assert_int_equal(file_write(path, text, strlen(text), 0600, &err), 0);
+    assert_int_equal(json_read_object(&json, path, 100, &err), 0);
+    assert_true(json_number_value(json_object_get(json, "model_max_length")) == 1e30);
+    json_decref(json);
+    assert_int_equal(file_write(path, "[", 1, 0600, &err), 0);
+    assert_int_equal(json_read_object(&json, path, 100, NULL), ERR_CORRUPT);
+    unlink(path);
+    rmdir(folder);
+    free(path);
+    free(folder);
+}
+
 static void add_one(void *argument, size_t i, int thread)
 {
     (void)thread;
@@ -270,6 +290,7 @@ int main(void)
         cmocka_unit_test(every_code_point_survives_utf8),
         cmocka_unit_test(broken_utf8_is_found_and_mended),
         cmocka_unit_test(bad_json_says_where),
+        cmocka_unit_test(a_file_may_say_no_limit_as_a_huge_integer),
         cmocka_unit_test(a_pool_does_every_task_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

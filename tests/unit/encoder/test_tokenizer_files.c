@@ -40,7 +40,9 @@ static void a_vocabulary_of_lines_makes_a_tokenizer(void **state)
     fixture_write(&folder, "vocab.txt", VOCAB);
     opened_assert_tokens(&folder, -1, "The Caf\xC3\xA9 [SEP]", "[CLS] the cafe [SEP] [SEP]");
     opened_assert_tokens(&folder, 0, "The caf\xC3\xA9", "[CLS] The caf\xC3\xA9 [SEP]");
-    fixture_write(&folder, "tokenizer_config.json", "{\"do_lower_case\": false}");
+    fixture_write(&folder, "tokenizer_config.json",
+                  "{\"do_lower_case\": false,"
+                  " \"model_max_length\": 1000000000000000019884624838656}");
     opened_assert_tokens(&folder, -1, "The caf\xC3\xA9", "[CLS] The caf\xC3\xA9 [SEP]");
     opened_assert_tokens(&folder, 1, "The caf\xC3\xA9", "[CLS] the cafe [SEP]");
     fixture_write(&folder, "tokenizer_config.json",
