@@ -69,7 +69,8 @@ int engine_search(struct engine *engine, const char *collection, const struct en
         if (!search.vanished)
             break;
         /* A document was replaced or deleted in between: once more, when the index knows too. */
-        search_wait_for_writer(&search);
+        if (!r)
+            r = search_wait_for_writer(&search, err);
     }
     if (!r)
         atomic_fetch_add(&engine->queries_answered, count);
@@ -99,6 +100,7 @@ int engine_delete(struct engine *engine, const char *collection, const char *con
     if (!r)
         collection_apply(engine, found, &changes);
     pthread_mutex_unlock(&found->write);
+    store_tidy(engine->store);
     if (!r) {
         atomic_fetch_add(&engine->documents_deleted, deleted);
         *ret_deleted = deleted;

@@ -455,16 +455,18 @@ int engine_collection_drop(struct engine *engine, const char *name, struct err *
     pthread_mutex_unlock(&collection->write);
     if (r)
         goto out;
-    cancel_raise(&collection->cancel);
     table_remove(&engine->collections, collection);
+    cancel_raise(&collection->cancel);
     /* A snapshot that is being written just now is removed by its writer, who looks at `dropped`
      * when it is done. One that stays behind is swept away at the next start. */
     (void)unlink(collection->snapshot);
     engine_log(engine, LOG_INFO, "collection %s dropped", name);
 out:
     pthread_mutex_unlock(&engine->collections.catalog);
-    if (!r)
+    if (!r) {
         collection_release(engine, collection); /* the table's reference */
+        store_tidy(engine->store);              /* nobody waits for the rows to go */
+    }
     collection_release(engine, collection);
     engine_leave(engine);
     return r;

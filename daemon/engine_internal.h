@@ -249,8 +249,9 @@ int search_encode(struct search *search, struct err *err);
 int search_rank(struct search *search, struct err *err);
 /* Their documents: the results. */
 int search_fetch(struct search *search, struct engine_results *ret_results, struct err *err);
-/* Waits until the index has what the store had when this was called. */
-void search_wait_for_writer(struct search *search);
+/* Waits until the index has what the store had when this was called. ERR_NOT_FOUND where the
+ * collection was dropped. */
+int search_wait_for_writer(struct search *search, struct err *err);
 
 /* --- the engine: engine_open.c --- */
 

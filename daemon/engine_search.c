@@ -237,8 +237,13 @@ int search_fetch(struct search *search, struct engine_results *ret_results, stru
     return 0;
 }
 
-void search_wait_for_writer(struct search *search)
+int search_wait_for_writer(struct search *search, struct err *err)
 {
-    pthread_mutex_lock(&search->collection->write);
-    pthread_mutex_unlock(&search->collection->write);
+    struct collection *collection = search->collection;
+    pthread_mutex_lock(&collection->write);
+    pthread_mutex_unlock(&collection->write);
+    if (atomic_load(&collection->dropped))
+        return err_set(err, ERR_NOT_FOUND, "collection %s was dropped just now",
+                       collection->stored.name);
+    return 0;
 }

@@ -1,6 +1,6 @@
 /* Collections: made, found, listed, dropped.
  *
- * A drop takes the name away in one small transaction, and the rows in bounded steps after it; what
+ * A drop takes the name away in one small transaction. The rows go after it in bounded steps; what
  * a crash or a full disk leaves is taken up again when the store is opened.
  */
 #include <string.h>
@@ -258,6 +258,7 @@ static int take_name(struct store *store, int64_t key, struct err *err)
         query_int(&query, key);
         r = query_run(&query, err);
     }
+    store->dropped |= r == 0;
     return store_write_end(store, r, err);
 }
 
@@ -289,7 +290,7 @@ static int purge_some(struct connection *connection, int64_t collection, struct 
     return 0;
 }
 
-int collection_purge(struct store *store, struct err *err)
+int collection_purge(struct store *store, bool *ret_any, struct err *err)
 {
     bool found = true;
     int r = 0;
@@ -305,6 +306,7 @@ int collection_purge(struct store *store, struct err *err)
         if (r == 0 && found)
             r = purge_some(connection, key, err);
         r = store_write_end(store, r, err);
+        *ret_any |= r == 0 && found;
     }
     return r;
 }
@@ -314,12 +316,5 @@ int store_collection_drop(struct store *store, int64_t collection, struct err *e
     int r = take_name(store, collection, err);
     if (r == ERR_NO_SPACE && space_release_reserve(store))
         r = take_name(store, collection, err);
-    if (r < 0)
-        return r;
-    /* It is gone for everybody; rows that cannot be removed now are at the next opening. */
-    r = collection_purge(store, NULL);
-    if (r == ERR_NO_SPACE && space_release_reserve(store))
-        (void)collection_purge(store, NULL);
-    space_give_back(store, true);
-    return 0;
+    return r;
 }

@@ -158,11 +158,8 @@ int store_delete(struct store *store, int64_t collection, const char *const *ids
                  struct store_changes *ret_changes, struct err *err)
 {
     int r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
-    bool full = r == ERR_NO_SPACE && space_release_reserve(store);
-    if (full)
+    if (r == ERR_NO_SPACE && space_release_reserve(store))
         r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
-    if (r == 0 || full)
-        space_give_back(store, full);
     if (r == ERR_NO_SPACE)
         err_prefix(err, "deleting %zu documents at once (fewer at a time need less)", count);
     return r;

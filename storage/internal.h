@@ -19,9 +19,12 @@ struct store {
     char *path, *log_path, *lock_path, *reserve_path;
     int lock; /* descriptor, -1: not held */
 
-    pthread_mutex_t write_mutex; /* holder: owns `writer` and `reserved` */
-    struct connection writer;
-    bool reserved; /* the reserve file is in place (space.c) */
+    pthread_mutex_t write_mutex; /* guards the two numbers */
+    pthread_cond_t write_turn;
+    uint64_t next_ticket, served; /* the write lock: its holder has the ticket `served` */
+    struct connection writer;     /* the holder's */
+    bool reserved;         /* the holder's, like the next: the reserve file is in place (space.c) */
+    bool tidying, dropped; /* store_tidy is under way; a collection was dropped since it began */
 
     pthread_mutex_t read_mutex; /* guards idle and idle_count */
     pthread_cond_t read_idle;
@@ -35,23 +38,25 @@ struct store {
 int store_read_begin(struct store *store, struct connection **ret_connection, struct err *err);
 void store_read_end(struct store *store, struct connection *connection);
 
-/* A write transaction on the connection that writes. After success store_write_end must follow; it
- * commits where `r` is 0, else rolls back, and returns `r` or why the commit failed. */
+/* The write lock. Those who wait have it in the order they came: a mutex would let one that works
+ * in many short steps pass the others by. */
+void store_write_lock(struct store *store);
+void store_write_unlock(struct store *store);
+
+/* A write transaction on the connection that writes, under the write lock. After success
+ * store_write_end must follow; it commits where `r` is 0, else rolls back, and returns `r` or why
+ * the commit failed. */
 int store_write_begin(struct store *store, struct connection **ret_connection, struct err *err);
 int store_write_end(struct store *store, int r, struct err *err);
 
 /* --- space.c --- */
 
 /* Sets the reserve aside where it is missing; ERR_NO_SPACE where the disk has no room for it. The
- * caller holds write_mutex. */
+ * caller holds the write lock. */
 int space_reserve(struct store *store, struct err *err);
 /* Gives the reserve to the file system, so that a delete can be written on a full disk; false where
- * there was none. Takes write_mutex. */
+ * there was none. Takes the write lock. */
 bool space_release_reserve(struct store *store);
-/* After deletes: hands free pages back to the file system (all of them, or only once they are a
- * good part of the file), empties the log and sets the reserve aside again. What fails is left for
- * the next time. Takes write_mutex step by step. */
-void space_give_back(struct store *store, bool all);
 
 /* --- collections.c --- */
 
@@ -68,8 +73,9 @@ int collection_read(struct connection *connection, int64_t key, struct collectio
                     struct err *err);
 int collection_write(struct connection *connection, const struct collection_state *state,
                      struct err *err);
-/* Removes what is left of dropped collections, in bounded steps. */
-int collection_purge(struct store *store, struct err *err);
+/* Removes what is left of dropped collections, in bounded steps; *ret_any tells whether there was
+ * something. Takes the write lock step by step. */
+int collection_purge(struct store *store, bool *ret_any, struct err *err);
 
 /* --- documents.c --- */
 

@@ -1,4 +1,4 @@
-/* Disk space: a reserve that lets deletes through on a full disk, and free pages given back.
+/* Disk space: a reserve that lets deletes through on a full disk, and what is done after deletes.
  *
  * A delete has to write too: the log grows by each page it touches. So some megabytes are set aside
  * in a file of their own, puts are refused while they cannot be, and a delete that finds the disk
@@ -37,14 +37,14 @@ int space_reserve(struct store *store, struct err *err)
 
 bool space_release_reserve(struct store *store)
 {
-    pthread_mutex_lock(&store->write_mutex);
+    store_write_lock(store);
     bool released = store->reserved && truncate(store->reserve_path, 0) == 0;
     if (released) {
         store->reserved = false;
         /* What the log holds already need not stand in the way of what is to be written. */
         (void)connection_execute(&store->writer, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
     }
-    pthread_mutex_unlock(&store->write_mutex);
+    store_write_unlock(store);
     return released;
 }
 
@@ -56,7 +56,7 @@ static bool worth_giving(int64_t free_pages, int64_t pages, bool all)
     return free_pages > FREE_PAGES_KEPT && free_pages > pages / FREE_PART_KEPT;
 }
 
-/* One step; *ret_more tells whether another is due. The caller holds write_mutex. */
+/* One step; *ret_more tells whether another is due. The caller holds the write lock. */
 static int give_step(struct store *store, bool all, bool *ret_more)
 {
     int64_t before = 0, after = 0, pages = 0;
@@ -75,19 +75,50 @@ static int give_step(struct store *store, bool all, bool *ret_more)
     return r;
 }
 
-void space_give_back(struct store *store, bool all)
+/* Hands free pages back, all of them or only once they are a good part of the file, empties the log
+ * and sets the reserve aside again. */
+static void give_back(struct store *store, bool all)
 {
     bool more = true, gave = all; /* `all` wants the log emptied in any case */
     int r = 0;
     while (r == 0 && more) {
-        pthread_mutex_lock(&store->write_mutex);
+        store_write_lock(store);
         r = give_step(store, all, &more);
         all = gave = gave || more; /* once begun, to the end */
-        pthread_mutex_unlock(&store->write_mutex);
+        store_write_unlock(store);
     }
-    pthread_mutex_lock(&store->write_mutex);
+    store_write_lock(store);
     if (gave)
         (void)connection_execute(&store->writer, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
     (void)space_reserve(store, NULL);
-    pthread_mutex_unlock(&store->write_mutex);
+    store_write_unlock(store);
+}
+
+static void tidy_once(struct store *store)
+{
+    bool dropped = false;
+    store_write_lock(store);
+    store->dropped = false;
+    store_write_unlock(store);
+    int r = collection_purge(store, &dropped, NULL);
+    if (r == ERR_NO_SPACE && space_release_reserve(store))
+        (void)collection_purge(store, &dropped, NULL);
+    store_write_lock(store);
+    bool full = !store->reserved; /* a delete gave it up */
+    store_write_unlock(store);
+    give_back(store, dropped || full);
+}
+
+void store_tidy(struct store *store)
+{
+    store_write_lock(store);
+    bool go_on = !store->tidying; /* one at a time: a small delete need not wait for a large drop */
+    store->tidying = true;
+    store_write_unlock(store);
+    while (go_on) {
+        tidy_once(store);
+        store_write_lock(store);
+        go_on = store->tidying = store->dropped;
+        store_write_unlock(store);
+    }
 }

@@ -29,6 +29,7 @@ static struct store *store_new(const char *path)
         return NULL;
     store->lock = -1;
     pthread_mutex_init(&store->write_mutex, NULL);
+    pthread_cond_init(&store->write_turn, NULL);
     pthread_mutex_init(&store->read_mutex, NULL);
     pthread_cond_init(&store->read_idle, NULL);
     for (size_t i = 0; i < STORE_READERS; i++)
@@ -96,8 +97,9 @@ int store_open(struct store **ret_store, const char *path, struct err *err)
     if (r < 0)
         goto out;
     /* A full disk is no reason not to open: the reserve and the rest of a drop wait for room. */
+    bool purged = false;
     if (space_reserve(store, NULL) == 0)
-        (void)collection_purge(store, NULL);
+        (void)collection_purge(store, &purged, NULL);
     *ret_store = store;
     store = NULL;
 out:
@@ -115,6 +117,7 @@ void store_close(struct store *store)
     lock_release(store->lock);
     pthread_cond_destroy(&store->read_idle);
     pthread_mutex_destroy(&store->read_mutex);
+    pthread_cond_destroy(&store->write_turn);
     pthread_mutex_destroy(&store->write_mutex);
     free(store->path);
     free(store->log_path);
@@ -177,14 +180,31 @@ void store_read_end(struct store *store, struct connection *connection)
     give_reader_back(store, connection);
 }
 
-int store_write_begin(struct store *store, struct connection **ret_connection, struct err *err)
+void store_write_lock(struct store *store)
 {
     pthread_mutex_lock(&store->write_mutex);
+    uint64_t ticket = store->next_ticket++;
+    while (store->served != ticket)
+        pthread_cond_wait(&store->write_turn, &store->write_mutex);
+    pthread_mutex_unlock(&store->write_mutex);
+}
+
+void store_write_unlock(struct store *store)
+{
+    pthread_mutex_lock(&store->write_mutex);
+    store->served++;
+    pthread_cond_broadcast(&store->write_turn);
+    pthread_mutex_unlock(&store->write_mutex);
+}
+
+int store_write_begin(struct store *store, struct connection **ret_connection, struct err *err)
+{
+    store_write_lock(store);
     struct query query;
     query_begin(&query, &store->writer, "BEGIN IMMEDIATE");
     int r = query_run(&query, err);
     if (r < 0) {
-        pthread_mutex_unlock(&store->write_mutex);
+        store_write_unlock(store);
         return r;
     }
     *ret_connection = &store->writer;
@@ -203,6 +223,6 @@ int store_write_end(struct store *store, int r, struct err *err)
         query_begin(&query, &store->writer, "ROLLBACK");
         (void)query_run(&query, NULL);
     }
-    pthread_mutex_unlock(&store->write_mutex);
+    store_write_unlock(store);
     return r;
 }

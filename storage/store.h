@@ -7,8 +7,8 @@
  * has a sequence number in its collection, so that an index can be caught up by replay.
  *
  * Threads: all calls are thread-safe. Reads take a connection from a pool and run at once; writes
- * take turns on the one connection that writes. ERR_NO_SPACE, ERR_IO and ERR_CORRUPT leave what was
- * committed before as it was.
+ * take turns, in the order they came, on the one connection that writes. ERR_NO_SPACE, ERR_IO and
+ * ERR_CORRUPT leave what was committed before as it was.
  */
 #ifndef SBERT_STORAGE_STORE_H
 #define SBERT_STORAGE_STORE_H
@@ -60,9 +60,16 @@ int store_collection_find(struct store *store, const char *name,
 int store_collection_list(struct store *store, struct arena *arena,
                           struct store_collection **ret_collections, size_t *ret_count,
                           struct err *err);
-/* Deletes it with all that is in it; the file gives the space back. The name is free at once; rows
- * that a full disk or a crash leaves behind go when the store is next opened. */
+/* Takes it away, also on a full disk: its name is free and nothing can be put into it any more. Its
+ * rows go by store_tidy, or when the store is next opened. */
 int store_collection_drop(struct store *store, int64_t collection, struct err *err);
+
+/* Tidies up after drops and deletes, also those that failed for want of space: removes the rows of
+ * dropped collections and hands free pages back to the file system (all of them after a drop or on
+ * a full disk, else once they are a good part of the file). In short steps, between which other
+ * writers have their turn; what fails is left for the next time. Where another thread is at it
+ * already, it is left to that one. */
+void store_tidy(struct store *store);
 
 /* --- adding --- */
 
@@ -131,7 +138,8 @@ int store_put(struct store *store, int64_t collection, const struct store_docume
               size_t count, enum store_state *ret_states, struct arena *arena,
               struct store_changes *ret_changes, struct err *err);
 
-/* Deletes documents by id in one transaction, also on a full disk. With `source`, only that file's
+/* Deletes documents by id in one transaction, also on a full disk; store_tidy gives their space
+ * back. With `source`, only that file's
  * claim on each is dropped, and the document goes when it was the last. `ret_deleted` counts
  * documents that went; ids that are not there are not an error. */
 int store_delete(struct store *store, int64_t collection, const char *const *ids, size_t count,

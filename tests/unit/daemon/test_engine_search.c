@@ -240,6 +240,29 @@ static void an_empty_collection_answers_nothing(void **state)
     assert_int_equal(fixture_search_vector(fixture, "v", query, 2, 10).count, 0);
 }
 
+/* A search that had its collection before it was dropped, and goes on after. */
+static void a_search_whose_collection_is_dropped_meanwhile_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct engine_search_options options = {.top_k = 3};
+    const struct engine_query query = {.text = "cat", .text_size = 3};
+    struct search search = {.engine = fixture->engine,
+                            .queries = &query,
+                            .count = 1,
+                            .options = &options,
+                            .arena = &fixture->arena};
+    struct err *err = &fixture->err;
+    fixture_add_text(fixture, "a", "cat");
+    assert_ok(fixture, collection_take(fixture->engine, "default", &search.collection, err));
+    assert_ok(fixture, search_encode(&search, err));
+    assert_ok(fixture, engine_collection_drop(fixture->engine, "default", err));
+    assert_ok(fixture, search_rank(&search, err));
+    assert_true(search.vanished);
+    assert_int_equal(search_wait_for_writer(&search, err), ERR_NOT_FOUND);
+    search_release(&search);
+    collection_release(fixture->engine, search.collection);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +275,7 @@ int main(void)
         engine_test(metrics_rank_as_they_say),
         engine_test(what_cannot_be_asked_is_refused),
         engine_test(an_empty_collection_answers_nothing),
+        engine_test(a_search_whose_collection_is_dropped_meanwhile_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

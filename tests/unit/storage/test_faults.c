@@ -95,6 +95,7 @@ static int delete_batch(struct world *world, int number)
     }
     int r = store_delete(world->store, world->collection.key, ids, BATCH, NULL, &deleted, &arena,
                          &changes, &world->err);
+    store_tidy(world->store);
     arena_release(&arena);
     child_expect(world, r < 0 || deleted == BATCH);
     return r;
@@ -119,6 +120,7 @@ static void churn(struct world *world)
         child_expect(world, put_batch(world, i, 3000) == 0);
     child_expect(world,
                  store_collection_drop(world->store, world->collection.key, &world->err) == 0);
+    store_tidy(world->store);
     world->collection = kept;
 }
 
@@ -188,6 +190,7 @@ static void role_full_disk(struct world *world)
     child_expect(world, fill(world, filled) > filled + 20);
     child_expect(world,
                  store_collection_drop(world->store, world->collection.key, &world->err) == 0);
+    store_tidy(world->store);
     world_create_collection(world, "c", &world->collection);
     child_expect(world, put_batch(world, 1, 20000) == 0);
     child_counts(world, 1);

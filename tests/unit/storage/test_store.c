@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
-#include "storage/connection.h"
+#include "storage/internal.h"
 #include "storage/schema.h"
 #include "tests/unit/storage/fixture.h"
 
@@ -260,6 +260,7 @@ static void a_dropped_collection_gives_its_space_back(void **state)
         put_many(world, big.key, i * 1000, 1000);
     assert_true(store_bytes(world->store) > before + 4 * 1000 * 2000);
     expect_ok(world, store_collection_drop(world->store, big.key, &world->err));
+    store_tidy(world->store);
     assert_true(store_bytes(world->store) < before + 200000);
     assert_int_equal(store_collection_drop(world->store, big.key, &world->err), ERR_NOT_FOUND);
     assert_int_equal(store_collection_find(world->store, "big", &again, &world->err),
@@ -288,6 +289,7 @@ static void many_deletes_give_space_back_too(void **state)
         expect_ok(world, store_delete(world->store, world->collection.key, ids, 1000, "f", &deleted,
                                       &world->arena, &changes, &world->err));
         assert_int_equal(deleted, 1000);
+        store_tidy(world->store);
     }
     assert_true(store_bytes(world->store) < full / 2);
     expect_ok(world, store_check(world->store, &world->err));
@@ -557,6 +559,50 @@ static void writers_take_turns(void **state)
     expect_ok(world, store_check(world->store, &world->err));
 }
 
+/* Takes the write lock twice and notes each time. */
+struct turns {
+    struct store *store;
+    char name;
+    char *noted; /* under the write lock */
+};
+
+static void *take_two_turns(void *argument)
+{
+    struct turns *turns = argument;
+    for (int i = 0; i < 2; i++) {
+        store_write_lock(turns->store);
+        strncat(turns->noted, &turns->name, 1);
+        store_write_unlock(turns->store);
+    }
+    return NULL;
+}
+
+static size_t waiting_writers(struct store *store)
+{
+    pthread_mutex_lock(&store->write_mutex);
+    size_t waiting = (size_t)(store->next_ticket - store->served - 1);
+    pthread_mutex_unlock(&store->write_mutex);
+    return waiting;
+}
+
+static void a_writer_of_many_steps_lets_the_others_in_between(void **state)
+{
+    struct world *world = *state;
+    char noted[8] = "";
+    pthread_t threads[2];
+    struct turns turns[] = {{world->store, 'a', noted}, {world->store, 'b', noted}};
+    store_write_lock(world->store);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_two_turns, &turns[i]), 0);
+        while (waiting_writers(world->store) < i + 1)
+            sched_yield();
+    }
+    store_write_unlock(world->store);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(strncmp(noted, "ab", 2), 0);
+}
+
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 int main(void)
@@ -580,6 +626,7 @@ int main(void)
         WORLD_TEST(a_replay_of_another_dimension_is_refused),
         WORLD_TEST(readers_see_whole_puts_while_they_are_made),
         WORLD_TEST(writers_take_turns),
+        WORLD_TEST(a_writer_of_many_steps_lets_the_others_in_between),
     };
     return cmocka_run_group_tests_name("storage: the store", tests, NULL, NULL);
 }
