@@ -8,48 +8,23 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "daemon/engine_internal.h"
-
-/* Who holds the lock, as the file says; 0 where it doesn't. */
-static long lock_owner(int descriptor)
-{
-    char text[32] = "";
-    ssize_t size = pread(descriptor, text, sizeof text - 1, 0);
-    return size > 0 ? strtol(text, NULL, 10) : 0;
-}
 
 static int take_lock(struct data_folder *folder, struct err *err)
 {
+    struct buf what = {0};
     char *path = file_join(folder->path, "lock");
-    if (!path)
-        return err_memory(err, "the data folder");
-    int r = 0;
-    folder->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (folder->lock < 0) {
-        r = err_set_errno(err, errno, "cannot open %s", path);
-        goto out;
-    }
-    if (flock(folder->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK)
-            r = err_set_errno(err, errno, "cannot lock %s", path);
-        else
-            r = err_set(err, ERR_BUSY, "the data folder %s is in use by process %ld", folder->path,
-                        lock_owner(folder->lock));
-        goto out;
-    }
-    char text[32];
-    int size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(folder->lock, 0) != 0 || pwrite(folder->lock, text, (size_t)size, 0) != size)
-        r = err_set_errno(err, errno, "cannot write %s", path);
-out:
+    int r = path ? buf_printf(&what, "the data folder %s", folder->path) : ERR_MEMORY;
+    r = r < 0 ? err_memory(err, "the data folder") : lock_take(&folder->lock, path, what.data, err);
+    buf_release(&what);
     free(path);
     return r;
 }
@@ -60,6 +35,10 @@ int data_folder_open(struct data_folder *ret_folder, const char *path, struct er
     int r = file_make_folder(path, 0700, err);
     if (r)
         return r;
+    if (access(path, W_OK | X_OK) != 0)
+        return err_set_errno(
+            err, errno, "cannot write in the data folder %s (run as its owner, or use another)",
+            path);
     folder.path = strdup(path);
     folder.store = file_join(path, "store.sqlite3");
     folder.index = file_join(path, "index");
@@ -78,8 +57,7 @@ int data_folder_open(struct data_folder *ret_folder, const char *path, struct er
 
 void data_folder_close(struct data_folder *folder)
 {
-    if (folder->lock >= 0)
-        close(folder->lock);
+    lock_release(folder->lock);
     free(folder->path);
     free(folder->store);
     free(folder->index);

@@ -1,5 +1,5 @@
-/* flock(2) on a file that says who holds it. */
-#include "storage/lock.h"
+/* See lock.h. It waits for nobody. */
+#include "base/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,12 +15,15 @@ static long read_holder(int descriptor)
     return size > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* For people only: on a full disk the lock holds without it. */
+/* Over the one before and not into an empty file, which would need room: on a full disk the holder
+ * is still named. Where that fails the lock holds without a name, and not with another's. */
 static void write_holder(int descriptor)
 {
     char text[32];
     int size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(descriptor, 0) == 0 && pwrite(descriptor, text, (size_t)size, 0) != size)
+    if (pwrite(descriptor, text, (size_t)size, 0) == size)
+        (void)!ftruncate(descriptor, size);
+    else
         (void)!ftruncate(descriptor, 0);
 }
 
