@@ -1,4 +1,4 @@
-/* Composing the canonical text of a model's identity and hashing it. The hashes of large files come
+/* Composing the canonical text of a model's identity and hashing it. The hashes of its files come
  * through hash_cache.c. */
 #include "encoder/model/fingerprint.h"
 
@@ -13,15 +13,10 @@
 /* Changing what the text says changes every fingerprint: raise its number then. */
 #define FINGERPRINT_HEAD "sbertd model fingerprint 1\n"
 
-int fingerprint_file(const char *path, char ret_hex[DIGEST_HEX_SIZE], struct err *err)
-{
-    return hash_cache_file(path, ret_hex, err);
-}
-
 static int append_file(struct buf *text, const char *what, const char *path, struct err *err)
 {
     char hex[DIGEST_HEX_SIZE];
-    int r = fingerprint_file(path, hex, err);
+    int r = hash_cache_file(path, hex, err);
     if (r < 0)
         return r;
     return buf_printf(text, "%s %s\n", what, hex) < 0 ? err_memory(err, path) : 0;

@@ -2,14 +2,14 @@
  *
  * SHA-256 over a canonical text that names the SHA-256 of the weights and of the tokenizer's files,
  * the modules with their settings, the truncation, and the document prompt. The query prompt and
- * the precision are not in it. Hashing 90 MB takes longer than a start may, so the hash of each
- * large file is remembered in `<cache>/hashes.json`, keyed by path, device, inode, size and mtime
- * in nanoseconds; a cache that cannot be written or read is only slower.
+ * the precision are not in it. Hashing 90 MB takes longer than a start may, so the hashes of large
+ * files are remembered (hash_cache.h).
  */
 #ifndef SBERT_ENCODER_MODEL_FINGERPRINT_H
 #define SBERT_ENCODER_MODEL_FINGERPRINT_H
 
-#include "base/digest.h"
+#include <stddef.h>
+
 #include "base/err.h"
 
 struct model;
@@ -18,8 +18,5 @@ struct model;
  * paths of the weight files. */
 int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
                       struct err *err);
-
-/* The SHA-256 of a file through the cache of hashes. Thread-safe, also between processes. */
-int fingerprint_file(const char *path, char ret_hex[DIGEST_HEX_SIZE], struct err *err);
 
 #endif

@@ -2,10 +2,7 @@
 #include "encoder/model/hash_cache.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,12 +15,12 @@ enum {
     REMEMBERED_SIZE = 1 << 20, /* smaller files are hashed faster than the cache is read */
     CACHE_LIMIT = 4 << 20,
     SETTLED_SECONDS = 2, /* no file system keeps coarser times */
-    CACHE_VERSION = 1,
+    CACHE_VERSION = 2,
 };
 
 /* What must be unchanged for a remembered hash to count. */
 struct identity {
-    json_int_t device, inode, size, mtime_ns;
+    json_int_t device, inode, size, mtime, mtime_ns; /* the time's seconds, and the rest of it */
 };
 
 static int identify(const char *path, struct identity *ret_identity, struct err *err)
@@ -34,23 +31,20 @@ static int identify(const char *path, struct identity *ret_identity, struct err 
     ret_identity->device = (json_int_t)status.st_dev;
     ret_identity->inode = (json_int_t)status.st_ino;
     ret_identity->size = (json_int_t)status.st_size;
-    ret_identity->mtime_ns =
-        (json_int_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    ret_identity->mtime = (json_int_t)status.st_mtim.tv_sec;
+    ret_identity->mtime_ns = (json_int_t)status.st_mtim.tv_nsec;
     return 0;
 }
 
 static bool same_identity(const struct identity *a, const struct identity *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->mtime_ns == b->mtime_ns;
+           a->mtime == b->mtime && a->mtime_ns == b->mtime_ns;
 }
 
 static bool settled(const struct identity *identity)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    json_int_t now_ns = (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    return now_ns - identity->mtime_ns > (json_int_t)SETTLED_SECONDS * 1000000000;
+    return identity->mtime < (json_int_t)time(NULL) - SETTLED_SECONDS;
 }
 
 /* The cache's path in fresh memory, its folder made; NULL where there can be none. */
@@ -98,9 +92,9 @@ static bool look_up(const json_t *cache, const char *path, const struct identity
     struct identity kept;
     const char *hex;
 
-    if (json_unpack(entry, "{s:I, s:I, s:I, s:I, s:s}", "device", &kept.device, "inode",
-                    &kept.inode, "size", &kept.size, "mtime_ns", &kept.mtime_ns, "sha256",
-                    &hex) < 0 ||
+    if (json_unpack(entry, "{s:I, s:I, s:I, s:I, s:I, s:s}", "device", &kept.device, "inode",
+                    &kept.inode, "size", &kept.size, "mtime", &kept.mtime, "mtime_ns",
+                    &kept.mtime_ns, "sha256", &hex) < 0 ||
         !same_identity(&kept, identity) || !is_hex(hex))
         return false;
     memcpy(ret_hex, hex, DIGEST_HEX_SIZE);
@@ -120,9 +114,9 @@ static void remember(json_t *cache, const char *cache_file, const char *path,
         if (!file_exists(key))
             json_object_del(files, key);
     }
-    entry =
-        json_pack("{s:I, s:I, s:I, s:I, s:s}", "device", identity->device, "inode", identity->inode,
-                  "size", identity->size, "mtime_ns", identity->mtime_ns, "sha256", hex);
+    entry = json_pack("{s:I, s:I, s:I, s:I, s:I, s:s}", "device", identity->device, "inode",
+                      identity->inode, "size", identity->size, "mtime", identity->mtime, "mtime_ns",
+                      identity->mtime_ns, "sha256", hex);
     if (!entry || json_object_set_new(files, path, entry) < 0)
         return;
     char *text = json_dumps(cache, JSON_INDENT(2) | JSON_SORT_KEYS);

@@ -12,7 +12,8 @@
 #include "base/digest.h"
 #include "base/err.h"
 
-/* Thread-safe, also between processes. */
+/* The SHA-256 of a file, 64 hexadecimal digits. Fails only where the file cannot be read.
+ * Thread-safe, also between processes. */
 int hash_cache_file(const char *path, char ret_hex[DIGEST_HEX_SIZE], struct err *err);
 
 #endif

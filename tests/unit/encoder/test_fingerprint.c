@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "base/pool.h"
-#include "encoder/model/fingerprint.h"
+#include "encoder/model/hash_cache.h"
 #include "encoder/model/model.h"
 #include "tests/unit/encoder/golden_copy.h"
 
@@ -140,7 +140,7 @@ static void a_large_file_is_hashed_once(void **state)
     struct golden_copy copy = golden_copy_make("cls-32");
     char *path = make_large(&copy, 'a', 3600);
     assert_int_equal(digest_file_hex(path, real, NULL), 0);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     assert_string_equal(hex, real);
 
     /* That the memory is used shows when it is wrong. */
@@ -148,13 +148,13 @@ static void a_large_file_is_hashed_once(void **state)
     assert_non_null(place);
     memset(place, '5', DIGEST_HEX_SIZE - 1);
     write_cache_file(text);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     assert_memory_equal(hex, "5555", 4);
 
     /* What is no hash is not believed. */
     memset(place, 'z', DIGEST_HEX_SIZE - 1);
     write_cache_file(text);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     assert_string_equal(hex, real);
     free(text);
     free(path);
@@ -167,10 +167,10 @@ static void a_changed_file_is_hashed_again(void **state)
     char first[DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE], real[DIGEST_HEX_SIZE];
     struct golden_copy copy = golden_copy_make("cls-32");
     char *path = make_large(&copy, 'a', 3600);
-    assert_int_equal(fingerprint_file(path, first, NULL), 0);
+    assert_int_equal(hash_cache_file(path, first, NULL), 0);
     free(path);
     path = make_large(&copy, 'b', 1800);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     assert_int_equal(digest_file_hex(path, real, NULL), 0);
     assert_string_equal(hex, real);
     assert_string_not_equal(hex, first);
@@ -181,15 +181,19 @@ static void a_changed_file_is_hashed_again(void **state)
 static void a_file_that_just_changed_is_not_remembered(void **state)
 {
     (void)state;
-    char hex[DIGEST_HEX_SIZE];
-    struct golden_copy copy = golden_copy_make("cls-32");
-    char *path = make_large(&copy, 'c', 0);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
-    char *text = read_cache_file();
-    assert_true(!text || !strstr(text, hex));
-    free(text);
-    free(path);
-    golden_copy_drop(&copy);
+    const time_t ages[] = {0,
+                           -8600000000}; /* nor one from a future beyond 64 bits of nanoseconds */
+    for (int i = 0; i < 2; i++) {
+        char hex[DIGEST_HEX_SIZE];
+        struct golden_copy copy = golden_copy_make("cls-32");
+        char *path = make_large(&copy, (char)('x' + i), ages[i]);
+        assert_int_equal(hash_cache_file(path, hex, NULL), 0);
+        char *text = read_cache_file();
+        assert_true(!text || !strstr(text, hex));
+        free(text);
+        free(path);
+        golden_copy_drop(&copy);
+    }
 }
 
 static void a_damaged_cache_is_only_slower(void **state)
@@ -198,8 +202,8 @@ static void a_damaged_cache_is_only_slower(void **state)
     static const char *const damaged[] = {"",
                                           "{",
                                           "[]",
-                                          "{\"version\": 1}",
-                                          "{\"version\": 1, \"files\": []}",
+                                          "{\"version\": 2}",
+                                          "{\"version\": 2, \"files\": []}",
                                           "{\"version\": 99, \"files\": {}}",
                                           "\xff\xfe"};
     char real[DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE];
@@ -208,7 +212,7 @@ static void a_damaged_cache_is_only_slower(void **state)
     assert_int_equal(digest_file_hex(path, real, NULL), 0);
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         write_cache_file(damaged[i]);
-        assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+        assert_int_equal(hash_cache_file(path, hex, NULL), 0);
         assert_string_equal(hex, real);
         char *text = read_cache_file(); /* and it is whole again */
         assert_non_null(strstr(text, real));
@@ -226,7 +230,7 @@ static void a_cache_that_cannot_be_is_only_slower(void **state)
     char *path = make_large(&copy, 'e', 3600);
     setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
     assert_int_equal(digest_file_hex(path, real, NULL), 0);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     assert_string_equal(hex, real);
     setenv("XDG_CACHE_HOME", cache, 1);
     free(path);
@@ -238,7 +242,7 @@ static void hash_again(void *argument, size_t i, int thread)
     char hex[DIGEST_HEX_SIZE];
     (void)i;
     (void)thread;
-    if (fingerprint_file(argument, hex, NULL) < 0)
+    if (hash_cache_file(argument, hex, NULL) < 0)
         abort();
 }
 
@@ -253,7 +257,7 @@ static void writers_at_once_leave_a_whole_cache(void **state)
     assert_int_equal(pool_open(&pool, 4, false, NULL), 0);
     pool_run(pool, 16, hash_again, path);
     pool_close(pool);
-    assert_int_equal(fingerprint_file(path, hex, NULL), 0);
+    assert_int_equal(hash_cache_file(path, hex, NULL), 0);
     char *text = read_cache_file();
     assert_non_null(strstr(text, hex));
     free(text);
@@ -266,7 +270,7 @@ static void a_missing_file_is_an_error_that_names_it(void **state)
     (void)state;
     struct err err;
     char hex[DIGEST_HEX_SIZE] = "untouched";
-    assert_int_equal(fingerprint_file("/nowhere/model", hex, &err), ERR_NOT_FOUND);
+    assert_int_equal(hash_cache_file("/nowhere/model", hex, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "/nowhere/model"));
     assert_string_equal(hex, "untouched");
 }
