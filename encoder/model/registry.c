@@ -143,7 +143,7 @@ int registry_resolve(char **ret_folder, const char *name, struct err *err)
         return err_set(err, ERR_INVALID, "a model's name is empty");
     if (known && !is_folder(name))
         return resolve_name(ret_folder, known->name, err);
-    if (!strchr(name, '/') && strcmp(name, ".") != 0)
+    if (!strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
         return resolve_name(ret_folder, name, err);
     if (!is_folder(name))
         return err_set(err, ERR_NOT_FOUND, "there is no model's folder %s", name);

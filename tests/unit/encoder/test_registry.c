@@ -89,6 +89,9 @@ static void a_model_is_found_by_name_or_by_path(void **state)
     assert_int_equal(registry_resolve(&folder, ".", &err), 0);
     assert_string_equal(folder, ".");
     free(folder);
+    assert_int_equal(registry_resolve(&folder, "..", &err), 0);
+    assert_string_equal(folder, "..");
+    free(folder);
 
     assert_int_equal(registry_resolve(&folder, REGISTRY_DEFAULT_MODEL, &err), ERR_NOT_FOUND);
     assert_non_null(strstr(err.message, "run: sbert-model pull " REGISTRY_DEFAULT_MODEL));
