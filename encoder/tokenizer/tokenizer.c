@@ -41,20 +41,29 @@ void token_list_release(struct token_list *list)
     *list = (struct token_list){0};
 }
 
-/* Makes room for `want` elements of `size` bytes; the array at least doubles when it moves. */
-static int grow(void **array, size_t *capacity, size_t want, size_t size, struct err *err)
+/* The array with room for `want` (at least 1) elements of `size` bytes, twice as large where it
+ * moves; NULL, and the array as it was, when memory runs out. */
+static void *grow(void *array, size_t *capacity, size_t want, size_t size)
 {
     if (want <= *capacity)
-        return 0;
+        return array;
     if (want < *capacity * 2)
         want = *capacity * 2;
     if (want < 64)
         want = 64;
-    void *grown = want <= SIZE_MAX / size ? realloc(*array, want * size) : NULL;
-    if (!grown)
+    void *grown = want <= SIZE_MAX / size ? realloc(array, want * size) : NULL;
+    if (grown)
+        *capacity = want;
+    return grown;
+}
+
+static int reserve_tokens(struct tokenizer_scratch *scratch, size_t extra, struct err *err)
+{
+    struct token *tokens =
+        grow(scratch->tokens, &scratch->capacity, scratch->count + extra, sizeof *tokens);
+    if (!tokens)
         return err_memory(err, "tokenizing a text");
-    *array = grown;
-    *capacity = want;
+    scratch->tokens = tokens;
     return 0;
 }
 
@@ -75,20 +84,19 @@ static int put_word(struct encoding *encoding, size_t from, size_t to, size_t ch
 {
     struct tokenizer_scratch *scratch = encoding->scratch;
     size_t most = chars > encoding->tokenizer->model.max_chars ? 1 : chars;
-    int r = grow((void **)&scratch->parts, &scratch->part_capacity, most, sizeof *scratch->parts,
-                 encoding->err);
-    if (r < 0)
-        return r;
+    struct word_part *parts = grow(scratch->parts, &scratch->part_capacity, most, sizeof *parts);
+    if (!parts)
+        return err_memory(encoding->err, "tokenizing a text");
+    scratch->parts = parts;
     size_t count = wordpiece_split(&encoding->tokenizer->model, scratch->normalized.text + from,
-                                   to - from, chars, scratch->parts);
-    r = grow((void **)&scratch->tokens, &scratch->capacity, scratch->count + count,
-             sizeof *scratch->tokens, encoding->err);
+                                   to - from, chars, parts);
+    int r = reserve_tokens(scratch, count, encoding->err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < count; i++) {
         struct token *token = &scratch->tokens[scratch->count++];
-        *token = (struct token){.id = scratch->parts[i].id, .continues = i > 0};
-        place(encoding, from + scratch->parts[i].start, from + scratch->parts[i].end, token);
+        *token = (struct token){.id = parts[i].id, .continues = i > 0};
+        place(encoding, from + parts[i].start, from + parts[i].end, token);
     }
     return 0;
 }
@@ -125,8 +133,7 @@ static int put_words(struct encoding *encoding, size_t from, size_t to)
 static int put_added(struct encoding *encoding, uint32_t id, uint32_t start, uint32_t end)
 {
     struct tokenizer_scratch *scratch = encoding->scratch;
-    int r = grow((void **)&scratch->tokens, &scratch->capacity, scratch->count + 1,
-                 sizeof *scratch->tokens, encoding->err);
+    int r = reserve_tokens(scratch, 1, encoding->err);
     if (r < 0)
         return r;
     scratch->tokens[scratch->count++] = (struct token){.id = id, .start = start, .end = end};
@@ -189,8 +196,7 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t
         return err_memory(err, "tokenizing a text");
     struct tokenizer_scratch *scratch = list->scratch;
     scratch->count = 0;
-    r = grow((void **)&scratch->tokens, &scratch->capacity, 1, sizeof *scratch->tokens, err);
-    if (r < 0)
+    if ((r = reserve_tokens(scratch, 1, err)) < 0) /* also where there will be none */
         return r;
     if ((r = put_text(tokenizer, text, size, scratch, err)) < 0)
         return r;
@@ -202,10 +208,11 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t
     list->full_count = first + second + specials;
     if (max_length > 0)
         template_truncate_pair(&first, &second, max_length - specials);
-    r = grow((void **)&list->tokens, &list->capacity, first + second + specials,
-             sizeof *list->tokens, err);
-    if (r < 0)
-        return r;
+    struct token *tokens =
+        grow(list->tokens, &list->capacity, first + second + specials + 1, sizeof *tokens);
+    if (!tokens)
+        return err_memory(err, "tokenizing a text");
+    list->tokens = tokens;
     template_fill(template, scratch->tokens, first, scratch->tokens + second_at, second, list);
     return 0;
 }
@@ -239,18 +246,6 @@ const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id)
     if (id < vocabulary->id_count && vocabulary->by_id[id])
         return vocabulary->by_id[id];
     return id < tokenizer->extra.id_count ? tokenizer->extra.by_id[id] : NULL;
-}
-
-bool tokenizer_id(const struct tokenizer *tokenizer, const char *piece, uint32_t *ret_id)
-{
-    size_t size = strlen(piece);
-    const struct piece *known = vocabulary_find(&tokenizer->model.vocabulary, piece, size);
-
-    if (!known)
-        known = vocabulary_find(&tokenizer->extra, piece, size);
-    if (known)
-        *ret_id = known->id;
-    return known;
 }
 
 size_t tokenizer_vocabulary_size(const struct tokenizer *tokenizer)

@@ -55,9 +55,6 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t
  * tokenizer. */
 const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id);
 
-/* Looks a piece up; true and *ret_id where it is in the vocabulary. */
-bool tokenizer_id(const struct tokenizer *tokenizer, const char *piece, uint32_t *ret_id);
-
 /* One more than the largest id. */
 size_t tokenizer_vocabulary_size(const struct tokenizer *tokenizer);
 

@@ -104,12 +104,10 @@ static void another_projects_cases_for_this_vocabulary_match(void **state)
 static void the_vocabulary_is_that_of_the_model(void **state)
 {
     const struct golden *golden = *state;
-    uint32_t id = 0;
     if (!golden->tokenizer)
         skip();
     assert_int_equal(tokenizer_vocabulary_size(golden->tokenizer), 30522);
-    assert_true(tokenizer_id(golden->tokenizer, "##ing", &id));
-    assert_int_equal(id, 2075);
+    assert_string_equal(tokenizer_piece(golden->tokenizer, 2075), "##ing");
     assert_string_equal(tokenizer_piece(golden->tokenizer, 101), "[CLS]");
 }
 
