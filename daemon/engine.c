@@ -20,7 +20,7 @@ int engine_add(struct engine *engine, const char *collection,
     if (r)
         return r;
 
-    r = collection_take_or_make(engine, collection, &batch.collection, err);
+    r = batch_take_collection(&batch, collection, err);
     if (!r)
         r = batch_prepare(&batch, err);
     for (int attempt = 0; !r && attempt < ADD_ATTEMPTS; attempt++) {
@@ -39,7 +39,7 @@ int engine_add(struct engine *engine, const char *collection,
     if (!r)
         batch_report(&batch, ret_result);
 
-    collection_release(engine, batch.collection);
+    batch_release(&batch);
     engine_leave(engine);
     return r;
 }

@@ -131,11 +131,11 @@ struct engine_add_result {
 };
 
 /* Adds documents, all or nothing; returns when the transaction is on disk and the index has it. The
- * collection "default" is made at first use; any other must exist. With `bulk`, and where there are
- * many, the texts are encoded by the background crew. ERR_INVALID names the document, counted from
- * 0 ("documents[3]: ..."). ERR_CONFLICT where the collection belongs to a model that is not loaded.
- * Should the index find no memory for what is on disk by then, the add has succeeded; the index
- * catches up in the background. */
+ * collection "default" is made by the first add that is not refused; any other must exist. With
+ * `bulk`, and where there are many, the texts are encoded by the background crew. ERR_INVALID names
+ * the document, counted from 0 ("documents[3]: ..."). ERR_CONFLICT where the collection belongs to
+ * a model that is not loaded. Should the index find no memory for what is on disk by then, the add
+ * has succeeded; the index catches up in the background. */
 int engine_add(struct engine *engine, const char *collection,
                const struct engine_document *documents, size_t count, bool bulk,
                struct arena *arena, struct engine_add_result *ret_result, struct err *err);

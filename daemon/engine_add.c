@@ -14,6 +14,40 @@
 /* Hexadecimal digits of a text's hash that make an id: 128 bits, so that two texts do not meet. */
 enum { HASH_ID_SIZE = 32 };
 
+/* --- the collection --- */
+
+/* The default one is made by the commit, so that an add that is refused leaves nothing behind;
+ * until then the documents are checked and encoded for what it will be. */
+int batch_take_collection(struct add_batch *batch, const char *name, struct err *err)
+{
+    int r = collection_take(batch->engine, name, &batch->collection, err);
+    if (r != ERR_NOT_FOUND || strcmp(name, ENGINE_DEFAULT_COLLECTION) != 0)
+        return r;
+    batch->collection = &batch->planned;
+    return collection_plan_default(batch->engine, &batch->planned, err);
+}
+
+static int make_collection(struct add_batch *batch, struct err *err)
+{
+    struct collection *made;
+    int r = collection_make_default(batch->engine, &made, err);
+    if (r)
+        return r;
+    if (made->model != batch->planned.model) {
+        collection_release(batch->engine, made);
+        return err_set(err, ERR_BUSY, "collection %s was made with other settings just now",
+                       ENGINE_DEFAULT_COLLECTION);
+    }
+    batch->collection = made;
+    return 0;
+}
+
+void batch_release(struct add_batch *batch)
+{
+    if (batch->collection != &batch->planned)
+        collection_release(batch->engine, batch->collection);
+}
+
 /* --- checking --- */
 
 static int check_string(const char *what, const char *text, size_t size, struct err *err)
@@ -247,11 +281,14 @@ int batch_encode(struct add_batch *batch, struct err *err)
 
 int batch_commit(struct add_batch *batch, struct err *err)
 {
-    struct collection *collection = batch->collection;
     struct store_changes changes;
+    int r = batch->collection == &batch->planned ? make_collection(batch, err) : 0;
+    if (r)
+        return r;
+    struct collection *collection = batch->collection;
     pthread_mutex_lock(&collection->write);
-    int r = store_put(batch->engine->store, collection->stored.key, batch->documents, batch->count,
-                      batch->states, batch->arena, &changes, err);
+    r = store_put(batch->engine->store, collection->stored.key, batch->documents, batch->count,
+                  batch->states, batch->arena, &changes, err);
     if (!r)
         collection_apply(batch->engine, collection, &changes);
     pthread_mutex_unlock(&collection->write);

@@ -322,16 +322,22 @@ int collection_take(struct engine *engine, const char *name, struct collection *
     return 0;
 }
 
-int collection_take_or_make(struct engine *engine, const char *name,
-                            struct collection **ret_collection, struct err *err)
+int collection_make_default(struct engine *engine, struct collection **ret_collection,
+                            struct err *err)
 {
     const struct engine_collection_options options = {0};
     bool created;
-    int r = collection_take(engine, name, ret_collection, err);
-    if (r != ERR_NOT_FOUND || strcmp(name, ENGINE_DEFAULT_COLLECTION) != 0)
-        return r;
-    r = put(engine, name, &options, &created, err);
-    return r ? r : collection_take(engine, name, ret_collection, err);
+    int r = put(engine, ENGINE_DEFAULT_COLLECTION, &options, &created, err);
+    return r ? r : collection_take(engine, ENGINE_DEFAULT_COLLECTION, ret_collection, err);
+}
+
+int collection_plan_default(struct engine *engine, struct collection *ret_planned, struct err *err)
+{
+    const struct engine_collection_options options = {0};
+    int r = settle_options(engine, ENGINE_DEFAULT_COLLECTION, &options, &ret_planned->stored, err);
+    if (!r)
+        ret_planned->model = models_find(&engine->models, NULL);
+    return r;
 }
 
 int collection_check_texts(const struct engine *engine, const struct collection *collection,

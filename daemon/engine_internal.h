@@ -139,9 +139,11 @@ void collections_cancel(struct engine *engine); /* ends long work on every index
 /* Finds a collection for use until collection_release. ERR_NOT_FOUND says what to do. */
 int collection_take(struct engine *engine, const char *name, struct collection **ret_collection,
                     struct err *err);
-/* The same, but makes ENGINE_DEFAULT_COLLECTION where it is missing. */
-int collection_take_or_make(struct engine *engine, const char *name,
-                            struct collection **ret_collection, struct err *err);
+/* Makes ENGINE_DEFAULT_COLLECTION, or finds it there by now. */
+int collection_make_default(struct engine *engine, struct collection **ret_collection,
+                            struct err *err);
+/* What it would be like: `stored` but for the key, and `model`. */
+int collection_plan_default(struct engine *engine, struct collection *ret_planned, struct err *err);
 void collection_release(struct engine *engine, struct collection *collection);
 
 /* All of them for use, in fresh memory; each is released by the caller. */
@@ -199,7 +201,8 @@ void maintainer_save_all(struct engine *engine);
 
 struct add_batch {
     struct engine *engine;
-    struct collection *collection;
+    struct collection *collection;       /* `planned` until there is something to put into it */
+    struct collection planned;           /* the collection to be made */
     const struct engine_document *given; /* (count) */
     struct store_document *documents;    /* (count) as they go to the store */
     struct store_plan *plans;            /* (count) */
@@ -212,6 +215,8 @@ struct add_batch {
     struct arena *arena;
 };
 
+/* Finds the collection, or plans to make it. */
+int batch_take_collection(struct add_batch *batch, const char *name, struct err *err);
 /* Checks the documents and gives each its hash and id. */
 int batch_prepare(struct add_batch *batch, struct err *err);
 /* Asks the store which of them it has already. */
@@ -222,6 +227,7 @@ int batch_encode(struct add_batch *batch, struct err *err);
 int batch_commit(struct add_batch *batch, struct err *err);
 /* What it did, in numbers; counts them for engine_get_stats too. */
 void batch_report(const struct add_batch *batch, struct engine_add_result *ret_result);
+void batch_release(struct add_batch *batch);
 
 /* --- a search, step by step: engine_search.c --- */
 

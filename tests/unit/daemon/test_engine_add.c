@@ -212,6 +212,10 @@ static void a_wrong_document_is_named_and_the_request_refused(void **state)
     assert_refused(fixture, "default", vector_document("x", "text", three, 3), ERR_INVALID,
                    "the vector has 3 floats, collection default has 64");
     assert_refused(fixture, "elsewhere", text_document("x", "text"), ERR_NOT_FOUND, "elsewhere");
+
+    struct engine_collection made; /* a refused first add makes nothing */
+    assert_int_equal(engine_collection_get(fixture->engine, "default", &made, &fixture->err),
+                     ERR_NOT_FOUND);
 }
 
 static void a_collection_of_client_vectors_takes_vectors_only(void **state)
