@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "storage/internal.h"
-#include "storage/lock.h"
 #include "storage/schema.h"
 
 static char *path_with(const char *path, const char *suffix)
