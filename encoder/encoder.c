@@ -61,6 +61,17 @@ static void fill_info(struct encoder *encoder)
     info->vocabulary_size = model->vocabulary_size;
 }
 
+/* To what is wrong with a file of the model, what to do about it. */
+static void name_cure(struct err *err)
+{
+    if (!err || (err->code != ERR_CORRUPT && err->code != ERR_NOT_FOUND))
+        return;
+    struct err wrong = *err;
+    err_set(err, wrong.code,
+            "%s; fetch the model anew: sbert-model pull, or import from a good copy",
+            wrong.message);
+}
+
 int encoder_open(struct encoder **ret_encoder, const char *folder,
                  const struct encoder_options *options, struct err *err)
 {
@@ -69,6 +80,7 @@ int encoder_open(struct encoder **ret_encoder, const char *folder,
         return err_memory(err, "an encoder");
     int r = open_parts(encoder, folder, options, err);
     if (r < 0) {
+        name_cure(err);
         encoder_close(encoder);
         return r;
     }

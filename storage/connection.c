@@ -40,9 +40,16 @@ static int fail_io(struct connection *connection, int rc, struct err *err)
     if (rc == SQLITE_IOERR_NOMEM)
         return err_memory(err, "SQLite");
     if (reason)
-        return err_set_errno(err, reason, "cannot read or write %s", connection->path);
-    return err_set(err, ERR_IO, "cannot read or write %s: %s", connection->path,
-                   sqlite3_errstr(rc));
+        return err_set_errno(
+            err, reason,
+            "cannot read or write %s (is its disk full or failing? the system's log "
+            "may tell)",
+            connection->path);
+    return err_set(
+        err, ERR_IO,
+        "cannot read or write %s (is its disk full or failing? the system's log may tell): "
+        "%s",
+        connection->path, sqlite3_errstr(rc));
 }
 
 int connection_fail(struct connection *connection, int rc, struct err *err)
@@ -56,7 +63,11 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
                        path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_set(err, ERR_CORRUPT, "%s is damaged or not a database (%s)", path, message);
+        return err_set(
+            err, ERR_CORRUPT,
+            "%s is damaged or not a database (%s): put a copy of it back, or use another "
+            "data folder",
+            path, message);
     case SQLITE_IOERR:
         return fail_io(connection, rc, err);
     case SQLITE_CANTOPEN:

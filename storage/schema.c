@@ -113,7 +113,9 @@ int schema_migrate(struct connection *connection, const char *const *steps, size
     if (r < 0)
         return r;
     if (application != SCHEMA_APPLICATION_ID && (application || version || tables))
-        return err_set(err, ERR_CORRUPT, "%s is a database of another program", connection->path);
+        return err_set(err, ERR_CORRUPT,
+                       "%s is a database of another program: use another data folder",
+                       connection->path);
     if (version < 0 || (size_t)version > count)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s was written by a newer sbertd (its schema is %lld, this program knows "
