@@ -152,6 +152,29 @@ static int override_normalizer(struct bert_normalizer *normalizer, const json_t 
     return r;
 }
 
+/* Beside a vocab.txt the reference takes the tokens of an old folder's added_tokens.json too,
+ * unless the configuration has them. Most such files are empty; others would give other ids in
+ * silence. */
+static int refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
+{
+    json_t *added = NULL;
+    int r = 0;
+    char *path = file_join(folder, "added_tokens.json");
+    if (!path)
+        return err_memory(err, "opening a tokenizer");
+    if (!json_object_get(config, "added_tokens_decoder") && file_exists(path))
+        r = json_read_object(&added, path, FILE_LIMIT, err);
+    if (json_object_size(added) > 0)
+        r = err_set(err, ERR_UNSUPPORTED,
+                    "%s adds tokens to vocab.txt, which is supported only as a tokenizer.json; "
+                    "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
+                    "T.from_pretrained('%s').save_pretrained('%s')\"",
+                    path, folder, folder);
+    json_decref(added);
+    free(path);
+    return r;
+}
+
 /* One more than the largest id that any part can give. */
 static size_t count_ids(const struct tokenizer *tokenizer)
 {
@@ -192,6 +215,8 @@ int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower
         r = json_read_object(&json, json_path, FILE_LIMIT, err);
     else if (!file_exists(vocab_path))
         r = err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt", folder);
+    else
+        r = refuse_added_tokens(folder, config, err);
     if (r < 0)
         goto out;
     tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};

@@ -53,6 +53,21 @@ static void a_vocabulary_of_lines_makes_a_tokenizer(void **state)
     fixture_remove(&folder);
 }
 
+static void tokens_added_beside_a_vocabulary_are_refused_not_forgotten(void **state)
+{
+    (void)state;
+    struct fixture_folder folder = fixture_folder();
+    struct tokenizer *tokenizer = NULL;
+    struct err err = {0};
+    fixture_write(&folder, "vocab.txt", VOCAB);
+    fixture_write(&folder, "added_tokens.json", "{}");
+    opened_assert_tokens(&folder, -1, "the", "[CLS] the [SEP]");
+    fixture_write(&folder, "added_tokens.json", "{\"<new>\": 10}");
+    assert_int_equal(tokenizer_open(&tokenizer, folder.path, -1, &err), ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "added_tokens.json"));
+    fixture_remove(&folder);
+}
+
 static void lines_may_end_as_windows_ends_them_and_the_last_may_lack_its_end(void **state)
 {
     (void)state;
@@ -298,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_without_tokenizer_files_is_not_found),
         cmocka_unit_test(a_vocabulary_of_lines_makes_a_tokenizer),
+        cmocka_unit_test(tokens_added_beside_a_vocabulary_are_refused_not_forgotten),
         cmocka_unit_test(lines_may_end_as_windows_ends_them_and_the_last_may_lack_its_end),
         cmocka_unit_test(a_configuration_names_its_special_tokens),
         cmocka_unit_test(the_configuration_wins_over_tokenizer_json),

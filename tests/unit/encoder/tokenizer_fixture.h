@@ -41,7 +41,8 @@ static inline void fixture_write(const struct fixture_folder *folder, const char
 
 static inline void fixture_remove(const struct fixture_folder *folder)
 {
-    static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json"};
+    static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                                        "added_tokens.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = file_join(folder->path, names[i]);
         assert_non_null(path);
