@@ -88,12 +88,12 @@ static int settle_one(struct add *add, struct source_file *file, struct err *err
 {
     if (--file->pending > 0)
         return 0;
-    uint64_t removed = 0;
+    struct prune_counts counts = {0};
     int r = 0;
     if (file->prune && !file->refused)
-        r = prune_source(add->client, add->options->collection, file->source, &file->ids, &removed,
+        r = prune_source(add->client, add->options->collection, file->source, &file->ids, &counts,
                          err);
-    add->summary->removed += removed;
+    add->summary->removed += counts.deleted;
     free_file(add, file);
     return r;
 }

@@ -28,16 +28,23 @@ struct arguments {
 
 static const struct argp_child children[] = {{&command_common_parser, 0, NULL, 90}, {0}};
 
-/* Files are recorded by their real path: the same for one that is named now, even if it is gone. */
+/* Files are recorded by their real path: the same for one that is named now, even if it is gone. As
+ * much of its path is taken as is still there. */
 static char *real_source(const char *name)
 {
-    char folder[PATH_MAX];
     char *path = realpath(name, NULL);
-    if (path || name[0] == '/' || !getcwd(folder, sizeof folder))
-        return path;
-    while (strncmp(name, "./", 2) == 0)
-        name += 2;
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+    for (const char *rest = name + strlen(name); !path && rest > name;) {
+        do
+            rest--;
+        while (rest > name && rest[-1] != '/');
+        char *folder = rest > name ? strndup(name, (size_t)(rest - name)) : strdup(".");
+        char *real = folder ? realpath(folder, NULL) : NULL;
+        if (real && asprintf(&path, "%s/%s", strcmp(real, "/") ? real : "", rest) < 0)
+            path = NULL;
+        free(folder);
+        free(real);
+    }
+    return path;
 }
 
 static error_t parse_common(int key, char *argument, struct argp_state *state)
@@ -87,17 +94,27 @@ static int remove_ids(struct client *client, const struct arguments *arguments,
 
 /* All of a file; --source may have been given another name than the file's when it was added. */
 static int remove_source(struct client *client, const struct arguments *arguments,
-                         uint64_t *ret_deleted, struct err *err)
+                         struct prune_counts *counts, struct err *err)
 {
     const char *collection = arguments->common.collection;
     char *real = real_source(arguments->source);
-    uint64_t deleted = 0;
-    int r = prune_source(client, collection, arguments->source, NULL, ret_deleted, err);
+    int r = prune_source(client, collection, arguments->source, NULL, counts, err);
     if (r == 0 && real && strcmp(real, arguments->source) != 0)
-        r = prune_source(client, collection, real, NULL, &deleted, err);
-    *ret_deleted += deleted;
+        r = prune_source(client, collection, real, NULL, counts, err);
     free(real);
     return r;
+}
+
+static void print_removed(const struct arguments *arguments, const struct prune_counts *counts)
+{
+    char removed[NUMBER_SIZE], kept[NUMBER_SIZE];
+    if (arguments->common.json)
+        printf("{\"removed\":%" PRIu64 ",\"kept\":%" PRIu64 "}\n", counts->deleted, counts->kept);
+    else if (!arguments->common.quiet && counts->kept > 0)
+        printf("removed %s, kept %s that came from elsewhere, too\n",
+               number_count(removed, counts->deleted), number_count(kept, counts->kept));
+    else if (!arguments->common.quiet)
+        printf("removed %s\n", number_count(removed, counts->deleted));
 }
 
 int sbert_index_rm(int argc, char **argv, struct command_common common)
@@ -107,30 +124,29 @@ int sbert_index_rm(int argc, char **argv, struct command_common common)
     static const struct argp parser = {options,
                                        parse_rm,
                                        "ID...\n--source=FILE",
-                                       "Removes documents. Exit status 1: some id was not there.",
+                                       "Removes documents; with --source, a document that another "
+                                       "file or an add without one brought, too, is kept. Exit "
+                                       "status 1: some id was not there, or nothing of the file.",
                                        children,
                                        NULL,
                                        NULL};
     struct arguments arguments = {.common = common};
     struct client *client = NULL;
     struct err err = {0};
-    uint64_t deleted = 0;
-    char count[NUMBER_SIZE];
+    struct prune_counts counts = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct client_options options_of_client = command_client(&arguments.common, NULL);
     int r = client_open(&client, &options_of_client, &err);
     if (r == 0 && arguments.source)
-        r = remove_source(client, &arguments, &deleted, &err);
+        r = remove_source(client, &arguments, &counts, &err);
     else if (r == 0)
-        r = remove_ids(client, &arguments, &deleted, &err);
+        r = remove_ids(client, &arguments, &counts.deleted, &err);
     client_close(client);
     if (r < 0)
         return terminal_fail(&err);
-    if (arguments.common.json)
-        printf("{\"removed\":%" PRIu64 "}\n", deleted);
-    else if (!arguments.common.quiet)
-        printf("removed %s\n", number_count(count, deleted));
-    bool all = arguments.source ? deleted > 0 : deleted >= arguments.id_count;
+    print_removed(&arguments, &counts);
+    bool all =
+        arguments.source ? counts.deleted + counts.kept > 0 : counts.deleted >= arguments.id_count;
     return terminal_finish(all ? EXIT_FOUND : EXIT_NOTHING);
 }
 

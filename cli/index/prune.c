@@ -28,7 +28,7 @@ struct prune {
     struct client *client;
     const char *collection, *source;
     const struct idset *keep;
-    uint64_t deleted;
+    struct prune_counts *counts;
 };
 
 static int prune_page(void *argument, const json_t *documents, struct err *err)
@@ -41,21 +41,22 @@ static int prune_page(void *argument, const json_t *documents, struct err *err)
         if (json_is_string(id) && !(prune->keep && idset_has(prune->keep, json_string_value(id))))
             r = json_array_append(ids, id);
     }
+    uint64_t deleted = 0, count = json_array_size(ids);
     if (r < 0)
         r = err_memory(err, "the ids");
-    else if (json_array_size(ids) > 0)
-        r = prune_ids(prune->client, prune->collection, ids, prune->source, &prune->deleted, err);
+    else if (count > 0)
+        r = prune_ids(prune->client, prune->collection, ids, prune->source, &deleted, err);
+    if (r == 0) {
+        prune->counts->deleted += deleted;
+        prune->counts->kept += count > deleted ? count - deleted : 0;
+    }
     json_decref(ids);
     return r;
 }
 
 int prune_source(struct client *client, const char *collection, const char *source,
-                 const struct idset *keep, uint64_t *ret_deleted, struct err *err)
+                 const struct idset *keep, struct prune_counts *counts, struct err *err)
 {
-    struct prune prune = {
-        .client = client, .collection = collection, .source = source, .keep = keep};
-    int r = pages_each(client, collection, source, 0, prune_page, &prune, err);
-    if (r == 0)
-        *ret_deleted = prune.deleted;
-    return r;
+    struct prune prune = {client, collection, source, keep, counts};
+    return pages_each(client, collection, source, 0, prune_page, &prune, err);
 }

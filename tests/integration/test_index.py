@@ -269,6 +269,19 @@ def test_documents_are_shown_listed_and_removed(index, folder):
     assert texts(index) == []
 
 
+def test_what_another_file_holds_too_is_kept_when_one_is_removed(index, folder):
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "f.txt").write_text("shared\n" + name + "\n")
+        summary(index, folder / name / "f.txt")
+    (folder / "a" / "f.txt").unlink()
+    (folder / "a").rmdir()
+    removed = index("rm", "--source=../a/f.txt", cwd=folder / "b")
+    assert removed == (0, "removed 1, kept 1 that came from elsewhere, too\n", "")
+    assert texts(index) == ["b", "shared"]
+    assert index("rm", "--source=../a/f.txt", cwd=folder / "b") == (1, "removed 0\n", "")
+
+
 def test_a_list_goes_over_many_pages(index, folder):
     file = folder / "many.txt"
     file.write_text("".join(f"line {i}\n" for i in range(2345)))
