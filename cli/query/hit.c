@@ -48,6 +48,11 @@ int hit_parse(struct hit *ret_hit, const json_t *result, struct err *err)
     return 0;
 }
 
+bool hit_id_is_made(const struct hit *hit)
+{
+    return strlen(hit->id) == 32 && strspn(hit->id, "0123456789abcdef") == 32;
+}
+
 int hit_location(const struct hit *hit, const char *folder, struct buf *location)
 {
     if (!hit->path)

@@ -3,6 +3,7 @@
 #define SBERT_CLI_QUERY_HIT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -19,6 +20,10 @@ struct hit {
 /* Takes a result of the daemon's answer apart; what it points to belongs to `result`. ERR_CORRUPT
  * where the protocol's fields aren't there. */
 int hit_parse(struct hit *ret_hit, const json_t *result, struct err *err);
+
+/* True where the id looks like those that the daemon makes from a text's hash: 32 hexadecimal
+ * digits. */
+bool hit_id_is_made(const struct hit *hit);
 
 /* Appends "path:line", or nothing where it comes from no file. Below `folder` (NULL: none) the path
  * is shown relative to it. 0 or ERR_MEMORY. */

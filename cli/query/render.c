@@ -32,6 +32,7 @@ static const char *format_score(char ret_text[SCORE_SIZE], double score)
 struct row {
     struct hit hit;
     struct buf place;
+    bool by_location; /* `place` is a location, so its end tells more than its start */
 };
 
 static const char *paint(const struct render *render, const char *code)
@@ -46,10 +47,11 @@ static int make_row(const struct render *render, const json_t *result, struct ro
     if (r < 0)
         return r;
     struct buf location = {0};
-    const char *place = row->hit.id;
     r = hit_location(&row->hit, render->folder, &location);
-    if (location.size > 0)
-        place = location.data;
+    /* An id that somebody gave says more than a location, and that more than an id of the daemon.
+     */
+    row->by_location = location.size > 0 && hit_id_is_made(&row->hit);
+    const char *place = row->by_location ? location.data : row->hit.id;
     if (r == 0 && render->form == RENDER_TABLE)
         r = text_flatten(&row->place, place, strlen(place));
     else if (r == 0 && location.size > 0)
@@ -86,14 +88,13 @@ static int append_table_row(const struct render *render, const struct layout *la
 {
     struct buf text = {0};
     char score[SCORE_SIZE];
-    bool from_file = row->hit.path != NULL;
     int r = text_flatten(&text, row->hit.text, row->hit.text_size);
     if (r == 0)
         r = buf_printf(out, "%*zu  %s%*s%s  %s", layout->rank, rank, paint(render, GREEN),
                        layout->score, format_score(score, row->hit.score), paint(render, PLAIN),
                        paint(render, CYAN));
     if (r == 0)
-        r = text_fit(out, row->place.data, row->place.size, layout->place, from_file, true);
+        r = text_fit(out, row->place.data, row->place.size, layout->place, row->by_location, true);
     if (r == 0)
         r = buf_printf(out, "%s  ", paint(render, PLAIN));
     if (r == 0 && text.size > 0)

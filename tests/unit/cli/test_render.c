@@ -9,7 +9,8 @@
 
 static const char answer_text[] =
     "{\"results\": ["
-    "{\"id\": \"long\", \"score\": 0.731904, \"text\": \"First line.\\nSecond line.\\nThe "
+    "{\"id\": \"5891b5b522d5df086d0ff0b110fbd9d2\", \"score\": 0.731904, \"text\": \"First "
+    "line.\\nSecond line.\\nThe "
     "passage\\tis "
     "here, and it goes on for a while so that it must be cut.\", \"metadata\": {\"a\": 1},"
     " \"source\": {\"path\": \"/home/me/notes/a.md\"}, \"passage\": {\"start\": 25, \"end\": 96}},"
@@ -40,14 +41,15 @@ static void a_pipe_gets_stable_tab_separated_lines(void **state)
     char *out = rendered(&render, answer_text, &count);
     assert_int_equal(count, 3);
     assert_string_equal(
-        out, "1\t0.7319\tlong\t/home/me/notes/a.md:3\tThe passage\\tis here, and it goes "
+        out, "1\t0.7319\t5891b5b522d5df086d0ff0b110fbd9d2\t/home/me/notes/a.md:3\tThe passage\\tis "
+             "here, and it goes "
              "on for a while so that it must be cut.\n"
              "2\t0.5000\tline\t/elsewhere/b.txt:12\t\xE6\x9D\xB1\xE4\xBA\xAC \x1b[31mred\n"
              "3\t-0.2500\tno-file\t\tx\\\\y\n");
     free(out);
     render.numbered = true;
     out = rendered(&render, answer_text, &count);
-    assert_memory_equal(out, "3\t1\t0.7319\tlong\t", 16);
+    assert_memory_equal(out, "3\t1\t0.7319\t5891b5b522d5df086d0ff0b110fbd9d2\t", 44);
     free(out);
 }
 
@@ -58,9 +60,9 @@ static void a_terminal_gets_aligned_lines_of_its_width(void **state)
     size_t count;
     char *out = rendered(&render, answer_text, &count);
     static const char expected[] =
-        "1   0.7319  notes/a.md:3         The passage is here, and i\xE2\x80\xA6\n"
-        "2   0.5000  /elsewhere/b.txt:12  \xE6\x9D\xB1\xE4\xBA\xAC [31mred\n"
-        "3  -0.2500  no-file              x\\y\n"
+        "1   0.7319  notes/a.md:3  The passage is here, and it goes\xE2\x80\xA6\n"
+        "2   0.5000  line          \xE6\x9D\xB1\xE4\xBA\xAC [31mred\n"
+        "3  -0.2500  no-file       x\\y\n"
         "2.4 ms\n";
     assert_string_equal(out, expected);
     free(out);
