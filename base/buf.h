@@ -18,7 +18,7 @@ struct buf {
 /* Makes room for `extra` more bytes (and the NUL). 0 or ERR_MEMORY. */
 int buf_reserve(struct buf *buf, size_t extra);
 
-/* Each appends; 0 or ERR_MEMORY. */
+/* Each appends; 0 or ERR_MEMORY, and buf_printf ERR_INTERNAL for a text of 2 GiB or more. */
 int buf_append(struct buf *buf, const void *bytes, size_t size);
 int buf_append_string(struct buf *buf, const char *string);
 int buf_append_byte(struct buf *buf, char byte);

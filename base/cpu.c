@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* CPUs by the quota of one cgroup v2 folder, or 0 where it sets none. */
 static int quota_v2(const char *folder)
@@ -76,7 +77,8 @@ static int cgroup_quota(void)
 int cpu_count(void)
 {
     cpu_set_t set;
-    int cpus = 1;
+    /* A machine with more CPUs than the set has room for is refused the mask. */
+    int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         cpus = CPU_COUNT(&set);
     int quota = cgroup_quota();
