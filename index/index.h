@@ -48,7 +48,8 @@ struct index_options {
 
 struct vector_index;
 
-/* An empty index. */
+/* An empty index. ERR_INVALID or ERR_LIMIT names the option that is out of range: M is 2 to 1024,
+ * an ef at most 2^20, a segment at most 2^31 - 1 vectors, threads 1 to 1024. */
 int index_create(struct vector_index **ret_index, const struct index_options *options,
                  struct err *err);
 void index_free(struct vector_index *index); /* accepts NULL; nobody may be using it */
@@ -56,7 +57,7 @@ void index_free(struct vector_index *index); /* accepts NULL; nobody may be usin
 /* Adds `add_count` vectors (add_count, dimension), then removes `remove_count` ids, and notes that
  * the index now holds the store up to `sequence`. All or nothing. An id that is there already is
  * skipped, and so is a removed id that is not: replaying twice changes nothing. A vector with a NaN
- * or infinity is ERR_INVALID. */
+ * or infinity is ERR_INVALID, and so is an added id that is not positive. */
 int index_apply(struct vector_index *index, const int64_t *add_ids, const float *vectors,
                 size_t add_count, const int64_t *remove_ids, size_t remove_count, int64_t sequence,
                 struct err *err);
@@ -69,15 +70,16 @@ struct index_search_options {
 
 /* The top_k nearest live vectors to each of `count` queries (count, dimension). `ret_ids` and
  * `ret_scores` get (count, top_k) entries, best first, equal scores in the order of their ids;
- * `ret_counts` (count) says how many of a row are filled. */
+ * `ret_counts` (count) says how many of a row are filled. ERR_INVALID where top_k is 0 or a query
+ * has a NaN or infinity. */
 int index_search(const struct vector_index *index, const float *queries, size_t count,
                  const struct index_search_options *options, int64_t *ret_ids, float *ret_scores,
                  size_t *ret_counts, struct err *err);
 
 /* Does the most pressing piece of background work, if there is one: turns a full tail into a
  * segment, builds a segment's graph, rebuilds a segment with many tombstones. *ret_worked says
- * whether there was any. `cancel` (may be NULL) is looked at in between; non-zero: ERR_CANCELLED.
- */
+ * whether there was any. `cancel` (may be NULL; see base/cancel.h) is looked at in between; raised:
+ * ERR_CANCELLED. */
 int index_maintain(struct vector_index *index, bool *ret_worked, const volatile int *cancel,
                    struct err *err);
 

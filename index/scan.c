@@ -107,7 +107,7 @@ static void scan_each(const struct scan *scan, const struct view_part *part, con
 
 static float norm_of(const float *vector, size_t dimension)
 {
-    return (float)cblas_dsdot((int)dimension, vector, 1, vector, 1);
+    return (float)sqrt(cblas_dsdot((int)dimension, vector, 1, vector, 1));
 }
 
 /* How far two f32 sums of the same inner product can be apart: each within gamma_n |x||y| of the
@@ -140,7 +140,7 @@ static bool find_margins(const struct scan *scan, const struct view_part *part,
                          const float *queries, size_t count, float *ret_margins)
 {
     for (size_t q = 0; q < count; q++) {
-        float norm = sqrtf(norm_of(queries + q * scan->dimension, scan->dimension));
+        float norm = norm_of(queries + q * scan->dimension, scan->dimension);
         ret_margins[q] = product_margin(scan->dimension, norm, part->largest_norm);
         if (!(norm * part->largest_norm < 1e30F))
             return false;

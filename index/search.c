@@ -1,6 +1,5 @@
 /* Search: one view, each of its parts scanned or walked, the best kept. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "index/faiss/hnsw.h"
 #include "index/scan.h"
@@ -172,7 +171,8 @@ int index_search(const struct vector_index *index, const float *queries, size_t 
     struct search search = {.index = index, .count = count};
     search.view = view_cell_get(index->published);
     if (!search.view->live || !count) {
-        memset(ret_counts, 0, count * sizeof *ret_counts);
+        for (size_t q = 0; q < count; q++)
+            ret_counts[q] = 0;
         goto out;
     }
     r = search_open(&search, queries, options, err);

@@ -32,12 +32,6 @@ struct view *view_copy(const struct view *view, size_t extra)
     return copy;
 }
 
-struct view *view_ref(struct view *view)
-{
-    atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
-    return view;
-}
-
 void view_unref(struct view *view)
 {
     if (!view || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) != 1)
@@ -101,7 +95,8 @@ void view_cell_free(struct view_cell *cell)
 struct view *view_cell_get(struct view_cell *cell)
 {
     pthread_mutex_lock(&cell->lock);
-    struct view *view = view_ref(cell->view);
+    struct view *view = cell->view;
+    atomic_fetch_add_explicit(&view->references, 1, memory_order_relaxed);
     pthread_mutex_unlock(&cell->lock);
     return view;
 }

@@ -32,14 +32,14 @@ struct view {
     struct view_part parts[];
 };
 
-/* An empty view with room for `capacity` parts; NULL when memory runs out. */
+/* An empty view with room for `capacity` parts and one reference; NULL when memory runs out. */
 struct view *view_new(size_t capacity);
 
 /* A copy, for changing, with room for `extra` more parts; NULL when memory runs out. */
 struct view *view_copy(const struct view *view, size_t extra);
 
-struct view *view_ref(struct view *view);
-void view_unref(struct view *view); /* accepts NULL */
+/* Gives a reference up; with the last one the view goes. Accepts NULL. */
+void view_unref(struct view *view);
 
 /* Appends a part (there must be room) that takes over the caller's references. */
 void view_append(struct view *view, struct view_part part);
