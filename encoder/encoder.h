@@ -82,8 +82,9 @@ struct encoder_usage {
 
 /* Encodes `count` texts. `ret_vectors` gets (count, dimension) floats, row-major, in the order of
  * the texts. `prompt` (may be NULL) is put before every text. `ret_usage` (may be NULL) gets
- * `count` entries. `cancel` (may be NULL) is looked at between micro-batches; non-zero ends the
- * call with ERR_CANCELLED. On any error the outputs hold nothing of use. */
+ * `count` entries. `cancel` (may be NULL) is looked at between micro-batches; raised
+ * (base/cancel.h) it ends the call with ERR_CANCELLED. On any error the outputs hold nothing of
+ * use. */
 int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, size_t count,
                    const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
                    const volatile int *cancel, struct err *err);

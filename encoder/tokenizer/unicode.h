@@ -1,9 +1,9 @@
 /* What the tokenizers need to know about code points.
  *
  * The classes are those of the reference, the Python package `tokenizers`, whose category tables
- * are about Unicode 9 while its normalisation and lower case are newer. UNICODE_REFERENCE names
- * that choice: with it every class comes from a measured table (unicode_reference.c), so ids do not
- * depend on the version of the Unicode library that is installed.
+ * are about Unicode 9 while its normalisation and lower case are newer. That choice has one place,
+ * the measured table in unicode_reference.c: every class comes from it, so ids do not depend on the
+ * version of the Unicode library that is installed.
  * Constant data and pure functions: safe in any thread.
  */
 #ifndef SBERT_ENCODER_TOKENIZER_UNICODE_H

@@ -7,7 +7,10 @@
 #include "encoder/kernels/kernels.h"
 #include "encoder/kernels/matmul.h"
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    LARGEST = 1 << 24, /* number of tokens, and each size: their products fit in 64 bits */
+};
 
 /* Cuts pieces off a block; with `base` NULL it only counts. */
 struct cutter {
@@ -43,13 +46,11 @@ static void cut_all(struct workspace *workspace, const struct model *model, stru
 int workspace_open(struct workspace *ret_workspace, const struct model *model, size_t max_tokens,
                    struct err *err)
 {
-    const size_t limit = (size_t)1
-                         << 24; /* of tokens and of sizes: their products fit in 64 bits */
     struct workspace workspace = {.max_tokens = max_tokens};
     struct cutter cutter = {0};
 
-    if (max_tokens == 0 || max_tokens > limit || model->hidden_size > limit ||
-        model->intermediate_size > limit)
+    if (max_tokens == 0 || max_tokens > LARGEST || model->hidden_size > LARGEST ||
+        model->intermediate_size > LARGEST)
         return err_set(err, ERR_LIMIT, "a workspace of %zu tokens is out of range", max_tokens);
     cut_all(&workspace, model, &cutter);
     workspace.memory = aligned_alloc(ALIGNMENT, cutter.used);
