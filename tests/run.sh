@@ -32,13 +32,18 @@ phase() { # NAME COMMAND...
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
-integration() {
-    /usr/bin/python3 -m pytest -q -rs --no-header -p no:cacheprovider tests/integration >"$log.pytest" 2>&1
+integration() { # FOLDER-OF-THE-PROGRAMS PYTEST-ARGUMENT...
+    bin=$1
+    shift
+    SBERTD_BIN=$bin SBERTD_BUILD=$build /usr/bin/python3 -m pytest -q -rs --no-header \
+        -p no:cacheprovider "$@" >"$log.pytest" 2>&1
     code=$?
     cat "$log.pytest"
-    count() { tail -n 1 "$log.pytest" | grep -oE "[0-9]+ $1" | head -n 1 | cut -d ' ' -f 1; }
-    errors=$(($(count failed || true) + $(count error || true)))
-    echo "$(($(count passed || true))) passed, $errors failed, $(($(count skipped || true))) skipped"
+    count() {
+        number=$(tail -n 1 "$log.pytest" | grep -oE "[0-9]+ $1" | head -n 1 | cut -d ' ' -f 1)
+        echo "${number:-0}"
+    }
+    echo "$(count passed) passed, $(($(count failed) + $(count error))) failed, $(count skipped) skipped"
     rm -f "$log.pytest"
     return "$code"
 }
@@ -53,12 +58,20 @@ phase "headers" "$make" --no-print-directory -s hdr-check
 phase "build" build_all all unit-bins
 if [ "$failed" -eq 0 ]; then
     phase "unit tests" "$make" --no-print-directory -s unit
-    phase "integration tests" integration
-    phase "build with AddressSanitizer and UBSan" build_all MODE=asan unit-bins fuzz-bins
+    phase "integration tests" integration "$build/bin" tests/integration
+    phase "build with AddressSanitizer and UBSan" build_all MODE=asan all unit-bins fuzz-bins
     phase "unit tests under AddressSanitizer and UBSan" "$make" --no-print-directory -s MODE=asan unit
+    # The sanitizer keeps freed memory back, so memory is only measured above.
+    phase "the programs under AddressSanitizer and UBSan" integration "$build/asan/bin" \
+        tests/integration/test_protocol.py tests/integration/test_index.py \
+        tests/integration/test_query.py --deselect \
+        tests/integration/test_protocol.py::test_memory_does_not_grow_with_the_upload
     phase "fuzz targets, briefly" "$make" --no-print-directory -s fuzz-short
-    phase "build with ThreadSanitizer" build_all MODE=tsan unit-bins
+    phase "build with ThreadSanitizer" build_all MODE=tsan all unit-bins
     phase "unit tests under ThreadSanitizer" "$make" --no-print-directory -s MODE=tsan unit
+    phase "the daemon under ThreadSanitizer" integration "$build/tsan/bin" \
+        tests/integration/test_protocol.py --deselect \
+        tests/integration/test_protocol.py::test_memory_does_not_grow_with_the_upload
 fi
 
 echo
