@@ -35,7 +35,7 @@ phase() { # NAME COMMAND...
 integration() { # FOLDER-OF-THE-PROGRAMS PYTEST-ARGUMENT...
     bin=$1
     shift
-    SBERTD_BIN=$bin SBERTD_BUILD=$build /usr/bin/python3 -m pytest -q -rs --no-header \
+    SBERTD_BIN=$bin /usr/bin/python3 -m pytest -q -rs --no-header \
         -p no:cacheprovider "$@" >"$log.pytest" 2>&1
     code=$?
     cat "$log.pytest"

@@ -20,7 +20,7 @@ import urllib.parse
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = pathlib.Path(os.environ.get("SBERTD_BIN", ROOT / "build/bin"))
+BIN = pathlib.Path(os.environ.get("SBERTD_BIN", ROOT / "build/bin")).resolve()
 MODEL = ROOT / "tests/golden/models/mean-64"
 DIMENSION = 64
 DEADLINE = float(os.environ.get("SBERTD_TEST_DEADLINE", 60))  # seconds for anything to happen, also under a sanitizer
