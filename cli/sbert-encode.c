@@ -27,6 +27,7 @@ enum {
     OPTION_SIMILARITY,
     OPTION_PROMPT,
     OPTION_MAX_LENGTH,
+    OPTION_ESCAPE,
     OPTION_BATCH,
     OPTION_UTF8,
 };
@@ -42,6 +43,7 @@ static const struct argp_option option_table[] = {
     {"invalid-utf8", OPTION_UTF8, "WHAT", 0, "refuse (default), replace or skip", 0},
     {"prompt", OPTION_PROMPT, "TEXT", 0, "put this before every text (what the model says)", 0},
     {"max-length", OPTION_MAX_LENGTH, "TOKENS", 0, "cut texts here (the model's own limit)", 0},
+    {"escape-special-tokens", OPTION_ESCAPE, NULL, 0, "take [SEP] in a text as text", 0},
     {"precision", OPTION_PRECISION, "f32", 0, "what to compute in: f32", 0},
     {"threads", 't', "N", 0, "threads (all CPUs that are ours)", 0},
     {"batch", OPTION_BATCH, "N", 0, "texts read before they are encoded (1024)", 0},
@@ -156,6 +158,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_TOKENS:
         line->tokens = true;
+        return 0;
+    case OPTION_ESCAPE:
+        line->options.escape_special_tokens = true;
         return 0;
     case OPTION_SHAPE:
         line->options.shape = true;

@@ -20,11 +20,15 @@ static int open_parts(struct encoder *encoder, const char *folder,
         r = model_open(&encoder->model, folder, err);
     if (r == 0 && options && options->max_seq_length > 0)
         r = model_set_max_seq_length(encoder->model, options->max_seq_length, err);
+    if (r == 0 && options && options->escape_special_tokens)
+        r = model_escape_special_tokens(encoder->model, err);
     if (r == 0)
         r = tokenizer_open(&encoder->tokenizer, encoder->model->transformer_folder,
                            encoder->model->do_lower_case, err);
     if (r < 0)
         return r;
+    if (encoder->model->escape_special_tokens)
+        tokenizer_escape_special_tokens(encoder->tokenizer);
     size_t pieces = tokenizer_vocabulary_size(encoder->tokenizer);
     if (pieces > encoder->model->vocabulary_size)
         return err_set(err, ERR_CORRUPT,

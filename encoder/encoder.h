@@ -23,6 +23,8 @@ struct encoder;
 struct encoder_options {
     size_t max_seq_length; /* tokens, the special ones included; 0: the model's own. Larger than
                               the model's positions allow is ERR_INVALID */
+    bool
+        escape_special_tokens; /* "[SEP]" in a text is text; else, as in the reference, the token */
 };
 
 /* What a loaded model is. All strings live as long as the encoder. */

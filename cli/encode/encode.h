@@ -21,6 +21,7 @@ struct encode_options {
     int threads;
     enum texts_format format;
     enum texts_utf8 invalid_utf8;
+    bool escape_special_tokens; /* written out in a text they are text */
     bool shape, quiet;
     const volatile sig_atomic_t *cancel;
 };

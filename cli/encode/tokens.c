@@ -83,6 +83,8 @@ int encode_tokens(const struct encode_options *options)
         r = model_set_max_seq_length(model, options->max_seq_length, &err);
     if (r == 0)
         r = tokenizer_open(&tokenizer, model->transformer_folder, model->do_lower_case, &err);
+    if (r == 0 && options->escape_special_tokens)
+        tokenizer_escape_special_tokens(tokenizer);
     if (r == 0)
         r = print_all(options, tokenizer, model, &err);
     tokenizer_close(tokenizer);

@@ -30,14 +30,15 @@ static void worker_close(struct worker *worker)
 
 static int worker_open(struct worker *worker, const struct encode_options *options, struct err *err)
 {
-    struct encoder_options limits = {.max_seq_length = options->max_seq_length};
+    struct encoder_options how = {.max_seq_length = options->max_seq_length,
+                                  .escape_special_tokens = options->escape_special_tokens};
     char *folder;
 
     *worker = (struct worker){0};
     int r = registry_resolve(&folder, options->model, err);
     if (r < 0)
         return r;
-    r = encoder_open(&worker->encoder, folder, &limits, err);
+    r = encoder_open(&worker->encoder, folder, &how, err);
     free(folder);
     if (r < 0)
         return r;

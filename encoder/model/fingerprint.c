@@ -60,6 +60,8 @@ static int append_settings(struct buf *text, const struct model *model)
         model->architecture, model->layers, model->heads, (int)model->activation,
         (double)model->embedding_norm.eps, model->position_offset, pooling, model->normalize,
         model->max_seq_length, model->do_lower_case);
+    if (r == 0 && model->escape_special_tokens) /* said only where it is so */
+        r = buf_append_string(text, "escape_special_tokens 1\n");
     if (r == 0)
         r = buf_printf(text, "document_prompt %zu %s\n", strlen(prompt), prompt);
     return r;

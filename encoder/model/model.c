@@ -246,3 +246,9 @@ int model_set_max_seq_length(struct model *model, size_t max_seq_length, struct 
     model->max_seq_length = max_seq_length;
     return renew_fingerprint(model, err);
 }
+
+int model_escape_special_tokens(struct model *model, struct err *err)
+{
+    model->escape_special_tokens = true;
+    return renew_fingerprint(model, err);
+}

@@ -76,9 +76,10 @@ struct model {
     bool normalize;     /* a Normalize module ends the list */
     size_t dimension;   /* floats in the vector that comes out */
     size_t max_seq_length;
-    int do_lower_case;   /* for tokenizer_open: 1 where sentence_bert_config.json says true, else -1
-                            (its false leaves the tokenizer's files as they are) */
-    char similarity[16]; /* similarity_fn_name, "cosine" where the folder says nothing */
+    int do_lower_case; /* for tokenizer_open: 1 where sentence_bert_config.json says true, else -1
+                          (its false leaves the tokenizer's files as they are) */
+    bool escape_special_tokens; /* model_escape_special_tokens was called */
+    char similarity[16];        /* similarity_fn_name, "cosine" where the folder says nothing */
 
     /* Prompts of config_sentence_transformers.json, NULL where there is none: of `prompts`, "query"
      * and the first of "document", "passage", "corpus"; else the one that default_prompt_name
@@ -100,6 +101,10 @@ void model_close(struct model *model); /* accepts NULL */
  * fingerprint, which is renewed. ERR_INVALID where it is 0 or beyond the model's positions. Before
  * the model is shared. */
 int model_set_max_seq_length(struct model *model, size_t max_seq_length, struct err *err);
+
+/* Special tokens written out in a text are to be text (tokenizer_escape_special_tokens, which the
+ * caller calls); it is part of the fingerprint, which is renewed. Before the model is shared. */
+int model_escape_special_tokens(struct model *model, struct err *err);
 
 /* The names of the pooling modes joined by '+' ("cls+mean"), into `ret_name`. */
 enum { POOLING_NAME_SIZE = 96 };

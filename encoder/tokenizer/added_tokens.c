@@ -46,6 +46,16 @@ void added_tokens_seal(struct added_tokens *set)
     }
 }
 
+void added_tokens_drop_special(struct added_tokens *set)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->count; i++)
+        if (!set->tokens[i].special)
+            set->tokens[kept++] = set->tokens[i];
+    set->count = kept;
+    added_tokens_seal(set);
+}
+
 /* The first match at or after text[from], the longest where several start there. */
 static const struct added_token *find(const struct added_tokens *set, const char *text, size_t size,
                                       size_t from, size_t *ret_start)

@@ -18,6 +18,7 @@ struct added_token {
     uint32_t id;
     bool single_word;    /* matches only where no word character touches it */
     bool lstrip, rstrip; /* takes the white space before, after it */
+    bool special;
 };
 
 /* A zeroed struct is an empty set. */
@@ -31,8 +32,11 @@ struct added_tokens {
 int added_tokens_add(struct added_tokens *set, struct arena *arena, struct added_token token,
                      struct err *err);
 
-/* Sorts the set; to be called once, after the last is added. */
+/* Sorts the set; to be called after the last is added. */
 void added_tokens_seal(struct added_tokens *set);
+
+/* Takes the special ones out of a sealed set, which is sealed afterwards too. */
+void added_tokens_drop_special(struct added_tokens *set);
 
 /* A walk over a text, which is cut into added tokens and the stretches between them. */
 struct added_walk {

@@ -98,7 +98,8 @@ int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_en
     struct added_token token = {.size = entry->size,
                                 .single_word = entry->single_word,
                                 .lstrip = entry->lstrip,
-                                .rstrip = entry->rstrip};
+                                .rstrip = entry->rstrip,
+                                .special = entry->special};
     int r;
 
     if (entry->size == 0)
@@ -116,18 +117,17 @@ int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *descripti
 {
     const json_t *text = json_object_get(description, "content");
     struct added_token_entry entry = {0};
-    bool special;
     int r;
 
     if (!json_is_string(text))
         return err_set(err, ERR_CORRUPT, "an added token has no content");
     entry.text = json_string_value(text);
     entry.size = json_string_length(text);
-    if ((r = tokenizer_flag(description, "special", false, &special, err)) < 0 ||
+    if ((r = tokenizer_flag(description, "special", false, &entry.special, err)) < 0 ||
         (r = tokenizer_flag(description, "single_word", false, &entry.single_word, err)) < 0 ||
         (r = tokenizer_flag(description, "lstrip", false, &entry.lstrip, err)) < 0 ||
         (r = tokenizer_flag(description, "rstrip", false, &entry.rstrip, err)) < 0 ||
-        (r = tokenizer_flag(description, "normalized", !special, &entry.normalized, err)) < 0)
+        (r = tokenizer_flag(description, "normalized", !entry.special, &entry.normalized, err)) < 0)
         return r;
     return tokenizer_add_token(tokenizer, &entry, err);
 }

@@ -37,7 +37,7 @@ int tokenizer_open_added(struct tokenizer *tokenizer, size_t capacity, struct er
 struct added_token_entry {
     const char *text;
     size_t size;
-    bool single_word, lstrip, rstrip, normalized;
+    bool single_word, lstrip, rstrip, normalized, special;
 };
 int tokenizer_add_token(struct tokenizer *tokenizer, const struct added_token_entry *entry,
                         struct err *err);

@@ -73,7 +73,7 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
         if (!piece)
             continue;
         ids[i] = piece->id;
-        struct added_token_entry entry = {.text = name, .size = strlen(name)};
+        struct added_token_entry entry = {.text = name, .size = strlen(name), .special = true};
         if (!decoder)
             r = tokenizer_add_token(tokenizer, &entry, err);
     }

@@ -240,6 +240,12 @@ void tokenizer_close(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
+void tokenizer_escape_special_tokens(struct tokenizer *tokenizer)
+{
+    added_tokens_drop_special(&tokenizer->raw);
+    added_tokens_drop_special(&tokenizer->normalized);
+}
+
 const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id)
 {
     const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;

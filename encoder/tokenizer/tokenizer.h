@@ -42,6 +42,10 @@ int tokenizer_open(struct tokenizer **ret_tokenizer, const char *folder, int do_
                    struct err *err);
 void tokenizer_close(struct tokenizer *tokenizer); /* accepts NULL */
 
+/* From now on a special token that a user wrote out ("[SEP]") is text like any other. As the
+ * reference has it, it is the special token. Before the tokenizer is shared. */
+void tokenizer_escape_special_tokens(struct tokenizer *tokenizer);
+
 /* Tokenizes a text, or a pair where `pair` is not NULL, with the special tokens of the template,
  * into `list` (whose old contents go). At most `max_length` tokens in all (0: no limit; less than
  * the template's special tokens is ERR_INVALID); a pair is truncated longest first. Ill-formed

@@ -80,6 +80,18 @@ def test_tokens_are_the_expected_ones(name):
         assert tokens["pieces"][0] == "[CLS]" and tokens["pieces"][-1] == "[SEP]"
 
 
+def test_special_tokens_in_a_text_can_be_escaped():
+    def run(*options):
+        return sbert_encode("--text=the [SEP]", *options, model=GOLDEN / MODELS[0]).stdout
+
+    def pieces(*options):
+        return json.loads(run("--tokens", *options))["pieces"]
+
+    assert pieces() == ["[CLS]", "the", "[SEP]", "[SEP]"]
+    assert pieces("--escape-special-tokens").count("[SEP]") == 1
+    assert run() != run("--escape-special-tokens")
+
+
 def test_neither_batches_nor_threads_change_a_bit(tmp_path):
     lines = "".join(f"the cat sat on {i} mats {'and ran ' * (i % 7)}\n" for i in range(300)).encode()
     outputs = set()

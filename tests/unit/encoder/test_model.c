@@ -279,7 +279,7 @@ static void the_token_limit_comes_from_the_first_file_that_says_it(void **state)
     expect_refusal(&copy, ERR_CORRUPT, "max_seq_length");
 }
 
-static void another_limit_is_part_of_the_fingerprint(void **state)
+static void another_use_of_a_model_has_another_fingerprint(void **state)
 {
     (void)state;
     struct err err;
@@ -294,6 +294,8 @@ static void another_limit_is_part_of_the_fingerprint(void **state)
     assert_int_equal(model_set_max_seq_length(model, 41, &err), ERR_INVALID);
     assert_int_equal(model_set_max_seq_length(model, 0, &err), ERR_INVALID);
     assert_int_equal(model->max_seq_length, 24);
+    assert_int_equal(model_escape_special_tokens(model, &err), 0);
+    assert_string_not_equal(model->fingerprint, before);
     model_close(model);
 }
 
@@ -372,7 +374,7 @@ int main(void)
         cmocka_unit_test(a_pickle_is_refused_with_how_to_convert_it),
         cmocka_unit_test(an_index_that_leads_outside_the_folder_is_refused),
         cmocka_unit_test(the_token_limit_comes_from_the_first_file_that_says_it),
-        cmocka_unit_test(another_limit_is_part_of_the_fingerprint),
+        cmocka_unit_test(another_use_of_a_model_has_another_fingerprint),
         cmocka_unit_test(without_modules_json_it_is_mean_pooling),
         cmocka_unit_test(the_transformer_may_have_a_folder_of_its_own),
         cmocka_unit_test(prompts_are_those_of_encode_query_and_encode_document),

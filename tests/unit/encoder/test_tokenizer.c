@@ -102,6 +102,18 @@ static void a_special_token_written_out_is_that_token(void **state)
     assert_tokens(*state, "[[SEP]]", "[CLS] [ [SEP] ] [SEP]");
 }
 
+static void special_tokens_can_be_escaped(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer =
+        fixture_open(&(struct fixture_parts){.added_tokens = "[{\"content\":\"[SEP]\",\"special\":"
+                                                             "true},{\"content\":\"<m>\"}]"});
+    assert_tokens(tokenizer, "the [SEP] <m>", "[CLS] the [SEP] <m> [SEP]");
+    tokenizer_escape_special_tokens(tokenizer);
+    assert_tokens(tokenizer, "the [SEP] <m>", "[CLS] the [ sep ] <m> [SEP]");
+    tokenizer_close(tokenizer);
+}
+
 static void added_tokens_honour_their_flags(void **state)
 {
     (void)state;
@@ -275,6 +287,7 @@ int main(void)
         cmocka_unit_test(every_token_knows_its_bytes),
         cmocka_unit_test(a_token_tells_whether_it_continues_a_word),
         cmocka_unit_test(a_special_token_written_out_is_that_token),
+        cmocka_unit_test(special_tokens_can_be_escaped),
         cmocka_unit_test(added_tokens_honour_their_flags),
         cmocka_unit_test(a_pair_has_types_and_three_special_tokens),
         cmocka_unit_test(a_pair_is_truncated_longest_first),
