@@ -239,6 +239,13 @@ int client_send(struct client *client, const char *method, const char *target, c
     return r;
 }
 
+/* To an answer that no sbertd gives, whose it is. */
+static int name_stranger(const struct client *client, int r, struct err *err)
+{
+    return r == ERR_CORRUPT ? err_prefix(err, "what answers at %s may not be sbertd", client->path)
+                            : r;
+}
+
 /* Reads one answer. *ret_stale: the daemon had closed this kept connection before it saw the
  * request. */
 static int read_answer(struct client *client, bool *ret_stale, struct err *err)
@@ -260,7 +267,7 @@ static int read_answer(struct client *client, bool *ret_stale, struct err *err)
         }
         if (got <= 0) {
             client->answer.keep_alive = false;
-            return http_answer_end(&client->answer, err);
+            return name_stranger(client, http_answer_end(&client->answer, err), err);
         }
         any = true;
         size_t used = 0;
@@ -270,7 +277,7 @@ static int read_answer(struct client *client, bool *ret_stale, struct err *err)
         if (r > 0 && used < (size_t)got)
             return err_set(err, ERR_CORRUPT, "sbertd at %s sent more than its answer",
                            client->path);
-        return r < 0 ? r : 0;
+        return r < 0 ? name_stranger(client, r, err) : 0;
     }
 }
 
@@ -346,7 +353,7 @@ int client_receive(struct client *client, json_t **ret_json, struct err *err)
                    client->answer.body.size, "the daemon's answer", &parse_err);
     if (status >= 200 && status < 300) {
         if (r < 0)
-            return err_set(err, ERR_CORRUPT, "%s", parse_err.message);
+            return name_stranger(client, err_set(err, ERR_CORRUPT, "%s", parse_err.message), err);
         *ret_json = json;
         return 0;
     }
