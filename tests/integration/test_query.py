@@ -129,7 +129,7 @@ def test_a_terminal_gets_lines_of_its_width_without_control_characters(query, co
     assert len(lines) == 7 and re.fullmatch(r"[\d.]+ ms", lines[-1])
     assert all(width_of(line) <= columns for line in lines), plain
     assert all(unicodedata.category(c) != "Cc" for line in lines for c in line)
-    wide = next(line for line in lines if "/files/wide.txt:3" in line)
+    wide = next(line for line in lines if "ＡＢＣ" in line)
     assert wide.endswith("…") and width_of(wide) >= columns - 2
     starts = {line.index(TEXTS["day"][:10]) for line in lines if TEXTS["day"][:10] in line}
     assert starts == {line.index("a text that") for line in lines if "a text that" in line}
@@ -140,9 +140,17 @@ def test_colour_only_on_a_terminal_that_wants_it(query):
     assert "\x1b" not in on_a_terminal([*query.command, "day"], 80, {"TERM": "dumb"})
 
 
+def test_an_id_that_was_given_is_shown_and_else_the_place_in_the_file(query):
+    query.client.post(f"{query.path}/documents", {"documents": [
+        {"text": "nobody named this", "source": {"path": "/files/nameless.txt", "line": 7}}]})
+    shown = on_a_terminal([*query.command, "-k1", "nobody named this"], 80, {"NO_COLOR": "1"})
+    assert "  /files/nameless.txt:7  nobody" in shown
+    assert "  day  " in on_a_terminal([*query.command, "-k1", TEXTS["day"]], 80, {"NO_COLOR": "1"})
+
+
 def test_a_file_below_this_folder_is_shown_relative_to_it(query, folder):
     query.client.post(f"{query.path}/documents", {"documents": [
-        {"id": "near", "text": "unmistakable", "source": {"path": str(folder.resolve() / "n.txt")}}]})
+        {"text": "unmistakable", "source": {"path": str(folder.resolve() / "n.txt")}}]})
     here = os.getcwd()
     os.chdir(folder)
     try:
