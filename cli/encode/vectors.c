@@ -128,12 +128,13 @@ static int encode_all(struct run *run, struct err *err)
     int r = 0;
     while (r == 0) {
         r = source_fill(&run->source, &run->chunk, err);
-        if (r == 0 && *run->options->cancel)
-            r = err_set(err, ERR_CANCELLED, "interrupted");
-        if (r < 0 || run->chunk.count == 0)
+        if (r < 0 || *run->options->cancel || run->chunk.count == 0)
             break;
         r = encode_chunk(run, err);
     }
+    /* Wherever the signal came, it is said in one way. */
+    if ((r == 0 && *run->options->cancel) || r == ERR_CANCELLED)
+        r = err_set(err, ERR_CANCELLED, "interrupted");
     return r;
 }
 
