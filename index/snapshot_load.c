@@ -63,7 +63,8 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
         snapshot_padded(entry->size) > map->size - begin)
         return corrupt(err, "a part lies outside the file");
     if (entry->count < 1 || entry->count > INT32_MAX || entry->dead_count > entry->count ||
-        (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero[0] || entry->zero[1])
+        (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero[0] || entry->zero[1] ||
+        !(entry->largest_norm >= 0))
         return corrupt(err, "a part's entry makes no sense");
     const unsigned char *at = map->data + begin;
     if (snapshot_part_checksum(entry, at) != entry->checksum)

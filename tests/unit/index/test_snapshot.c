@@ -243,15 +243,20 @@ static void an_altered_byte_is_noticed_anywhere(void **state)
     free(data);
 }
 
-/* Alters one field and makes the header's checksum right again. */
-static void put_with_header(const struct fixture *f, const char *data, size_t size, size_t at,
-                            unsigned char flip)
+/* Alters one field and makes the checksums over it right again, but for one that is altered itself.
+ */
+static void put_with_checksums(const struct fixture *f, const char *data, size_t size, size_t at,
+                               unsigned char flip)
 {
     char *copy = malloc(size);
     assert_non_null(copy);
     memcpy(copy, data, size);
     copy[at] = (char)(copy[at] ^ flip);
     struct snapshot_header *header = (void *)copy;
+    struct snapshot_part *first = snapshot_table(header);
+    if (at != sizeof *header + offsetof(struct snapshot_part, checksum) && first->offset < size &&
+        snapshot_padded(first->size) <= size - first->offset)
+        first->checksum = snapshot_part_checksum(first, copy + first->offset);
     if (header->part_count < 100)
         header->checksum = snapshot_checksum(header);
     put(f, copy, size);
@@ -287,9 +292,13 @@ static void a_right_checksum_over_nonsense_is_not_believed(void **state)
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         for (int bit = 0; bit < 8; bit++) {
-            put_with_header(f, data, size, fields[i], (unsigned char)(1 << bit));
+            put_with_checksums(f, data, size, fields[i], (unsigned char)(1 << bit));
             assert_corrupt(f);
         }
+    /* A norm below zero would hide rows from searches. */
+    put_with_checksums(f, data, size, part + offsetof(struct snapshot_part, largest_norm) + 3,
+                       0x80);
+    assert_corrupt(f);
     free(data);
 }
 
