@@ -203,7 +203,7 @@ int store_collection_list(struct store *store, struct arena *arena,
     return r;
 }
 
-/* --- for writers --- */
+/* --- for writers and replays --- */
 
 int collection_read(struct connection *connection, int64_t key, struct collection_state *ret_state,
                     struct err *err)
@@ -211,7 +211,7 @@ int collection_read(struct connection *connection, int64_t key, struct collectio
     struct query query;
     bool row = false;
     query_begin(&query, connection,
-                "SELECT sequence, dimension, documents, passages FROM collections "
+                "SELECT sequence, replay_floor, dimension, documents, passages FROM collections "
                 "WHERE key = ? AND name IS NOT NULL");
     query_int(&query, key);
     int r = query_next(&query, &row, err);
@@ -221,9 +221,10 @@ int collection_read(struct connection *connection, int64_t key, struct collectio
         *ret_state = (struct collection_state){
             .key = key,
             .sequence = sqlite3_column_int64(query.statement, 0),
-            .dimension = (size_t)sqlite3_column_int64(query.statement, 1),
-            .documents = sqlite3_column_int64(query.statement, 2),
-            .passages = sqlite3_column_int64(query.statement, 3),
+            .replay_floor = sqlite3_column_int64(query.statement, 1),
+            .dimension = (size_t)sqlite3_column_int64(query.statement, 2),
+            .documents = sqlite3_column_int64(query.statement, 3),
+            .passages = sqlite3_column_int64(query.statement, 4),
         };
     query_end(&query);
     return r;

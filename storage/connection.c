@@ -52,7 +52,8 @@ static int fail_io(struct connection *connection, int rc, struct err *err)
         connection->path, sqlite3_errstr(rc));
 }
 
-int connection_fail(struct connection *connection, int rc, struct err *err)
+/* Fills `err` from a result code of SQLite on this connection. */
+static int fail(struct connection *connection, int rc, struct err *err)
 {
     const char *path = connection->path;
     const char *message = sqlite3_errmsg(connection->db);
@@ -94,7 +95,7 @@ static int connection_open(struct connection *connection, const char *path, cons
     int rc =
         sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, VFS);
     if (rc != SQLITE_OK) {
-        r = connection->db ? connection_fail(connection, rc, err) : err_memory(err, "SQLite");
+        r = connection->db ? fail(connection, rc, err) : err_memory(err, "SQLite");
         goto out;
     }
     sqlite3_extended_result_codes(connection->db, 1);
@@ -150,7 +151,7 @@ void connection_close(struct connection *connection)
 int connection_execute(struct connection *connection, const char *sql, struct err *err)
 {
     int rc = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : connection_fail(connection, rc, err);
+    return rc == SQLITE_OK ? 0 : fail(connection, rc, err);
 }
 
 int connection_number(struct connection *connection, const char *sql, int64_t *ret_number,
@@ -225,7 +226,7 @@ int query_next(struct query *query, bool *ret_row, struct err *err)
         }
         query->rc = rc;
     }
-    return connection_fail(query->connection, query->rc, err);
+    return fail(query->connection, query->rc, err);
 }
 
 void query_end(struct query *query)

@@ -41,9 +41,6 @@ int connection_execute(struct connection *connection, const char *sql, struct er
 int connection_number(struct connection *connection, const char *sql, int64_t *ret_number,
                       struct err *err);
 
-/* Fills `err` from a result code of SQLite on this connection. */
-int connection_fail(struct connection *connection, int rc, struct err *err);
-
 /* A statement being run:
  *
  *     query_begin(&query, connection, "SELECT ... WHERE a = ? AND b = ?");

@@ -13,17 +13,6 @@ struct deletion {
     size_t deleted;     /* documents */
 };
 
-static int find_source(struct deletion *deletion, const char *path, struct err *err)
-{
-    struct query query;
-    bool found = false;
-    query_begin(&query, deletion->connection,
-                "SELECT key FROM sources WHERE collection = ? AND path = ?");
-    query_int(&query, deletion->collection.key);
-    query_string(&query, path);
-    return query_number(&query, &found, &deletion->source, err);
-}
-
 static int find_document(struct deletion *deletion, const char *id, int64_t *ret_key,
                          struct err *err)
 {
@@ -100,7 +89,10 @@ static int drop_source(struct deletion *deletion, struct err *err)
 static int delete_all(struct deletion *deletion, const char *const *ids, size_t count,
                       const char *source, struct err *err)
 {
-    int r = source ? find_source(deletion, source, err) : 0;
+    int r = 0;
+    if (source)
+        r = source_find(deletion->connection, deletion->collection.key, source, &deletion->source,
+                        err);
     for (size_t i = 0; i < count && r == 0; i++)
         r = delete_one(deletion, ids[i], err);
     if (r == 0 && deletion->source)

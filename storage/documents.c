@@ -1,4 +1,5 @@
-/* Rows of documents and their passages, as more than one kind of transaction needs them. */
+/* Rows of documents, their passages and sources, as more than one kind of transaction needs them.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,21 @@ static enum store_state compare_row(struct query *query, const struct store_docu
                       strlen(document->metadata))
                ? STORE_UNCHANGED
                : STORE_METADATA;
+}
+
+int source_find(struct connection *connection, int64_t collection, const char *path,
+                int64_t *ret_key, struct err *err)
+{
+    struct query query;
+    bool found = false;
+    int64_t key = 0;
+    query_begin(&query, connection, "SELECT key FROM sources WHERE collection = ? AND path = ?");
+    query_int(&query, collection);
+    query_string(&query, path);
+    int r = query_number(&query, &found, &key, err);
+    if (r == 0)
+        *ret_key = key;
+    return r;
 }
 
 int document_compare(struct connection *connection, int64_t collection,

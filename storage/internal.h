@@ -60,10 +60,11 @@ bool space_release_reserve(struct store *store);
 
 /* --- collections.c --- */
 
-/* What a writer needs of its collection, and updates. */
+/* What changes of a collection, and what writers and replays need besides. */
 struct collection_state {
     int64_t key;
-    int64_t sequence; /* of the last committed change */
+    int64_t sequence;     /* of the last committed change */
+    int64_t replay_floor; /* the oldest sequence that a replay can start from, besides 0 */
     size_t dimension;
     int64_t documents, passages;
 };
@@ -71,6 +72,7 @@ struct collection_state {
 /* ERR_NOT_FOUND where it is not there or was dropped. */
 int collection_read(struct connection *connection, int64_t key, struct collection_state *ret_state,
                     struct err *err);
+/* Writes sequence and counts. */
 int collection_write(struct connection *connection, const struct collection_state *state,
                      struct err *err);
 /* Removes what is left of dropped collections, in bounded steps; *ret_any tells whether there was
@@ -78,6 +80,10 @@ int collection_write(struct connection *connection, const struct collection_stat
 int collection_purge(struct store *store, bool *ret_any, struct err *err);
 
 /* --- documents.c --- */
+
+/* The source of that path; *ret_key is 0 where the collection has none. */
+int source_find(struct connection *connection, int64_t collection, const char *path,
+                int64_t *ret_key, struct err *err);
 
 /* The document of that id, and how `document` (id, text_hash and metadata) differs from it. Where
  * it is STORE_NEW, *ret_key is 0. */

@@ -15,6 +15,7 @@ struct item {
     enum store_state state;
     int64_t key;   /* of its row; 0 until it has one */
     size_t winner; /* the last document of the batch with its id: that one is written */
+    size_t donor;  /* one of the batch with its text that has passages; `count`: none */
     const struct store_passage *passages; /* to write; NULL where the stored ones stay */
     size_t passage_count;
 };
@@ -88,6 +89,24 @@ out:
     return r;
 }
 
+static int plan_document(struct connection *connection, int64_t collection,
+                         const struct store_document *document, struct store_plan *ret_plan,
+                         struct err *err)
+{
+    int64_t key = 0, donor = 0;
+    struct store_plan plan = {0};
+    int r = validate(document, 0, err);
+    if (r == 0)
+        r = document_compare(connection, collection, document, &key, &plan.state, err);
+    bool known = plan.state == STORE_UNCHANGED || plan.state == STORE_METADATA;
+    if (r == 0 && !known)
+        r = document_find_text(connection, collection, document->text_hash, &donor, err);
+    plan.needs_vectors = !known && !donor;
+    if (r == 0)
+        *ret_plan = plan;
+    return r;
+}
+
 int store_plan(struct store *store, int64_t collection, const struct store_document *documents,
                size_t count, struct store_plan *ret_plans, struct err *err)
 {
@@ -95,17 +114,8 @@ int store_plan(struct store *store, int64_t collection, const struct store_docum
     int r = store_read_begin(store, &connection, err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        int64_t key = 0, donor = 0;
-        r = validate(&documents[i], 0, err);
-        if (r == 0)
-            r = document_compare(connection, collection, &documents[i], &key, &ret_plans[i].state,
-                                 err);
-        bool known = ret_plans[i].state == STORE_UNCHANGED || ret_plans[i].state == STORE_METADATA;
-        if (r == 0 && !known)
-            r = document_find_text(connection, collection, documents[i].text_hash, &donor, err);
-        ret_plans[i].needs_vectors = !known && !donor;
-    }
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = plan_document(connection, collection, &documents[i], &ret_plans[i], err);
     store_read_end(store, connection);
     return r < 0 ? r : plan_repeated_texts(documents, count, ret_plans, err);
 }
@@ -207,19 +217,27 @@ static int copy_passages(struct put *put, int64_t donor, struct item *item, stru
     return r;
 }
 
-/* The passages of another document of the batch with the same text. */
-static bool borrow_passages(struct put *put, size_t i, struct item *item)
+static bool same_text(const struct put *put, size_t i, size_t j)
 {
-    for (size_t j = 0; j < put->count; j++) {
-        const struct store_document *other = &put->documents[j];
-        if (other->passages &&
-            memcmp(other->text_hash, put->documents[i].text_hash, DIGEST_SIZE) == 0) {
-            item->passages = other->passages;
-            item->passage_count = other->passage_count;
-            return true;
-        }
+    return memcmp(put->documents[i].text_hash, put->documents[j].text_hash, DIGEST_SIZE) == 0;
+}
+
+/* Where a text stands several times in the batch, its passages may have come once. */
+static int find_donors(struct put *put, struct err *err)
+{
+    size_t *order = arena_alloc(&put->scratch, put->count, sizeof *order);
+    if (!order)
+        return err_memory(err, "a put");
+    documents_sort_by_text(put->documents, put->count, order);
+    for (size_t first = 0, end; first < put->count; first = end) {
+        size_t donor = put->count;
+        for (end = first; end < put->count && same_text(put, order[first], order[end]); end++)
+            if (put->documents[order[end]].passages)
+                donor = order[end];
+        for (size_t i = first; i < end; i++)
+            put->items[order[i]].donor = donor;
     }
-    return false;
+    return 0;
 }
 
 static int find_passages(struct put *put, size_t i, struct err *err)
@@ -233,16 +251,21 @@ static int find_passages(struct put *put, size_t i, struct err *err)
         item->passage_count = document->passage_count;
         return 0;
     }
-    int64_t donor = 0;
+    int64_t stored = 0;
     int r =
-        document_find_text(put->connection, put->collection.key, document->text_hash, &donor, err);
-    if (r == 0 && donor)
-        r = copy_passages(put, donor, item, err);
-    else if (r == 0 && !borrow_passages(put, i, item))
-        r = err_set(err, ERR_BUSY,
-                    "the text of document \"%.80s\" is not known any more: its vectors are needed",
-                    document->id);
-    return r;
+        document_find_text(put->connection, put->collection.key, document->text_hash, &stored, err);
+    if (r < 0)
+        return r;
+    if (stored)
+        return copy_passages(put, stored, item, err);
+    if (item->donor == put->count)
+        return err_set(err, ERR_BUSY,
+                       "the text of document \"%.80s\" is not known any more: its vectors are "
+                       "needed",
+                       document->id);
+    item->passages = put->documents[item->donor].passages;
+    item->passage_count = put->documents[item->donor].passage_count;
+    return 0;
 }
 
 /* --- step 3: rows --- */
@@ -367,23 +390,20 @@ static int finish_changes(struct put *put, struct arena *arena, struct err *err)
 
 /* --- step 4: sources --- */
 
-static int find_source(struct put *put, const char *path, int64_t *ret_source, struct err *err)
+static int find_or_make_source(struct put *put, const char *path, int64_t *ret_source,
+                               struct err *err)
 {
+    struct connection *connection = put->connection;
     struct query query;
-    bool found = false;
-    query_begin(&query, put->connection,
-                "SELECT key FROM sources WHERE collection = ? AND path = ?");
-    query_int(&query, put->collection.key);
-    query_string(&query, path);
-    int r = query_number(&query, &found, ret_source, err);
-    if (r < 0 || found)
+    int r = source_find(connection, put->collection.key, path, ret_source, err);
+    if (r < 0 || *ret_source)
         return r;
-    query_begin(&query, put->connection, "INSERT INTO sources (collection, path) VALUES (?, ?)");
+    query_begin(&query, connection, "INSERT INTO sources (collection, path) VALUES (?, ?)");
     query_int(&query, put->collection.key);
     query_string(&query, path);
     r = query_run(&query, err);
     if (r == 0)
-        *ret_source = sqlite3_last_insert_rowid(put->connection->db);
+        *ret_source = sqlite3_last_insert_rowid(connection->db);
     return r;
 }
 
@@ -394,7 +414,7 @@ static int claim(struct put *put, const struct store_document *document, int64_t
 {
     int64_t source = 0;
     const struct store_source *place = &document->source;
-    int r = find_source(put, place->path ? place->path : "", &source, err);
+    int r = find_or_make_source(put, place->path ? place->path : "", &source, err);
     if (r < 0)
         return r;
     struct query query;
@@ -422,6 +442,8 @@ static int put_all(struct put *put, struct arena *arena, struct err *err)
         r = find_winners(put, err);
     if (r == 0)
         r = compare_all(put, err);
+    if (r == 0)
+        r = find_donors(put, err);
     for (size_t i = 0; i < put->count && r == 0; i++)
         r = find_passages(put, i, err);
     if (r == 0)

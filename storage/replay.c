@@ -112,32 +112,13 @@ static int give_batch(struct replay *replay, int64_t last, struct err *err)
     return replay->apply(replay->argument, &replay->changes, err);
 }
 
-static int read_bounds(struct connection *connection, int64_t collection, int64_t *ret_last,
-                       int64_t *ret_floor, struct err *err)
-{
-    struct query query;
-    bool row = false;
-    query_begin(&query, connection,
-                "SELECT sequence, replay_floor FROM collections "
-                "WHERE key = ? AND name IS NOT NULL");
-    query_int(&query, collection);
-    int r = query_next(&query, &row, err);
-    if (r == 0 && !row)
-        r = err_set(err, ERR_NOT_FOUND, "the collection is not there any more");
-    if (r == 0) {
-        *ret_last = sqlite3_column_int64(query.statement, 0);
-        *ret_floor = sqlite3_column_int64(query.statement, 1);
-    }
-    query_end(&query);
-    return r;
-}
-
 static int run(struct replay *replay, int64_t collection, struct err *err)
 {
-    int64_t last = 0, floor = 0;
-    int r = read_bounds(replay->connection, collection, &last, &floor, err);
+    struct collection_state state;
+    int r = collection_read(replay->connection, collection, &state, err);
     if (r < 0)
         return r;
+    int64_t last = state.sequence, floor = state.replay_floor;
     if (replay->reached > last)
         return err_set(err, ERR_CONFLICT, "sequence %lld is newer than the store's %lld",
                        (long long)replay->reached, (long long)last);
@@ -189,27 +170,27 @@ int store_replay_floor(struct store *store, int64_t collection, int64_t *ret_seq
                        struct err *err)
 {
     struct connection *connection = NULL;
-    int64_t last = 0, floor = 0;
+    struct collection_state state;
     int r = store_read_begin(store, &connection, err);
     if (r < 0)
         return r;
-    r = read_bounds(connection, collection, &last, &floor, err);
+    r = collection_read(connection, collection, &state, err);
     store_read_end(store, connection);
     if (r == 0)
-        *ret_sequence = floor;
+        *ret_sequence = state.replay_floor;
     return r;
 }
 
 static int forget(struct connection *connection, int64_t collection, int64_t sequence,
                   struct err *err)
 {
-    int64_t last = 0, floor = 0;
-    int r = read_bounds(connection, collection, &last, &floor, err);
-    if (r < 0 || sequence <= floor)
+    struct collection_state state;
+    int r = collection_read(connection, collection, &state, err);
+    if (r < 0 || sequence <= state.replay_floor)
         return r;
-    if (sequence > last)
+    if (sequence > state.sequence)
         return err_set(err, ERR_CONFLICT, "sequence %lld is newer than the store's %lld",
-                       (long long)sequence, (long long)last);
+                       (long long)sequence, (long long)state.sequence);
     struct query query;
     query_begin(&query, connection, "DELETE FROM removals WHERE collection = ? AND sequence <= ?");
     query_int(&query, collection);
