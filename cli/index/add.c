@@ -83,6 +83,12 @@ static void free_file(struct add *add, struct source_file *file)
     free(file);
 }
 
+/* The collection `default` comes with its first document: before, there is nothing to prune. */
+static bool not_made_yet(const struct add *add)
+{
+    return client_status(add->client) == 404 && strcmp(add->options->collection, "default") == 0;
+}
+
 /* One thing less is pending; after the last the file is finished, and freed. */
 static int settle_one(struct add *add, struct source_file *file, struct err *err)
 {
@@ -93,6 +99,8 @@ static int settle_one(struct add *add, struct source_file *file, struct err *err
     if (file->prune && !file->refused)
         r = prune_source(add->client, add->options->collection, file->source, &file->ids, &counts,
                          err);
+    if (r < 0 && not_made_yet(add))
+        r = 0;
     add->summary->removed += counts.deleted;
     free_file(add, file);
     return r;
@@ -333,12 +341,12 @@ static int check_collection(struct add *add, struct err *err)
         r = client_call(add->client, "GET", target.data, NULL, &answer, err);
     else
         err_memory(err, "the request");
-    if (r == ERR_NOT_FOUND && client_status(add->client) == 404)
-        r = strcmp(name, "default") == 0 ? 0
-                                         : err_set(err, r,
-                                                   "there is no collection %s; make it with: "
-                                                   "sbert-index collections create %s",
-                                                   name, name);
+    if (r < 0 && not_made_yet(add))
+        r = 0;
+    else if (r < 0 && client_status(add->client) == 404)
+        err_set(err, r,
+                "there is no collection %s; make it with: sbert-index collections create %s", name,
+                name);
     json_decref(answer);
     buf_release(&target);
     return r;

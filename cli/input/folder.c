@@ -78,8 +78,13 @@ int folder_collect(struct folder_files *files, const char *path, char *const *gl
     if (strcmp(path, "-") == 0)
         return append_standard_input(files, err);
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
-    if (!walk)
+    if (!walk && errno == ENOMEM)
         return err_memory(err, path);
+    if (!walk) { /* an empty name */
+        err_set_errno(&found, errno, "cannot read \"%s\"", path);
+        complain(argument, &found);
+        return 0;
+    }
 
     FTSENT *entry;
     while (r == 0 && (errno = 0, entry = fts_read(walk)) != NULL) {

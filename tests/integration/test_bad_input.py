@@ -463,6 +463,26 @@ def test_inputs_that_lead_nowhere_are_named_and_the_rest_goes_on(folder, filled)
         daemon.kill()
 
 
+def test_the_first_file_of_all_may_be_an_empty_one(folder):
+    """The collection is not made yet then: nothing to prune is no error."""
+    tree = folder / "tree"
+    tree.mkdir()
+    (tree / "a.txt").write_bytes(b"")
+    (tree / "b.txt").write_bytes(b"caf\xe9\n")
+    (tree / "c.txt").write_text("good\n")
+    os.mkfifo(tree / "d.txt")  # nobody writes to it
+    daemon = Daemon(folder)
+    try:
+        code, out, errors = program("sbert-index", "add", "--json", f"--socket={daemon.socket}", tree, "")
+        done = json.loads(out)
+        assert (code, done["added"], done["refused"], done["empty"]) == (1, 1, 2, 1), (done, errors)
+        assert 'cannot read "": No such file or directory' in errors
+        assert program("sbert-index", "list", f"--socket={daemon.socket}")[1].endswith("\tgood\n")
+        assert daemon.stop() == 0, daemon.tail()
+    finally:
+        daemon.kill()
+
+
 # --- where results go ---
 
 
