@@ -48,7 +48,7 @@ int search_check(const struct search *search, struct err *err)
         if (query->vector)
             r = collection_check_vector(search->collection, query->vector, query->vector_size, err);
         else if (query->text_size == 0)
-            r = err_set(err, ERR_INVALID, "it has no text");
+            r = err_set(err, ERR_INVALID, "the query has no text");
         else if (!utf8_valid(query->text, query->text_size, &bad))
             r = err_set(err, ERR_INVALID, "the text is not UTF-8 at byte %zu", bad);
         else
