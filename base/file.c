@@ -243,6 +243,16 @@ int file_sync_folder(const char *path, struct err *err)
     return r;
 }
 
+int file_sync_parent(const char *path, struct err *err)
+{
+    char *folder = folder_of(path);
+    if (!folder)
+        return err_memory(err, path);
+    int r = file_sync_folder(folder, err);
+    free(folder);
+    return r;
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -52,6 +52,8 @@ int file_make_folder(const char *path, mode_t mode, struct err *err);
 
 /* Syncs a folder, so that a rename or unlink in it survives a power cut. */
 int file_sync_folder(const char *path, struct err *err);
+/* The same for the folder that `path` is in. */
+int file_sync_parent(const char *path, struct err *err);
 
 /* True when the path leads to something, whatever it is; false for a link that leads nowhere. */
 bool file_exists(const char *path);

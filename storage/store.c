@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,19 +61,6 @@ static int make_file(const char *path, struct err *err)
     return r;
 }
 
-static int sync_folder_of(const char *path, struct err *err)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return file_sync_folder(".", err);
-    char *folder = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-    if (!folder)
-        return err_memory(err, "a path");
-    int r = file_sync_folder(folder, err);
-    free(folder);
-    return r;
-}
-
 int store_open(struct store **ret_store, const char *path, struct err *err)
 {
     struct store *store = store_new(path);
@@ -93,7 +78,7 @@ int store_open(struct store **ret_store, const char *path, struct err *err)
     r = schema_migrate(&store->writer, schema_steps, schema_step_count, err);
     if (r < 0)
         goto out;
-    r = sync_folder_of(store->path, err);
+    r = file_sync_parent(store->path, err);
     if (r < 0)
         goto out;
     /* A full disk is no reason not to open: the reserve and the rest of a drop wait for room. */

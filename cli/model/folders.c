@@ -74,23 +74,12 @@ int staging_open(struct staging *ret_staging, const char *name, struct err *err)
     return 0;
 }
 
-static int sync_above(const char *path, struct err *err)
-{
-    char *folder = strdup(path);
-    if (!folder)
-        return err_memory(err, path);
-    *strrchr(folder, '/') = '\0';
-    int r = file_sync_folder(*folder ? folder : "/", err);
-    free(folder);
-    return r;
-}
-
 int staging_install(struct staging *staging, struct err *err)
 {
     int r = 0;
 
     if (rename(staging->path, staging->target) == 0) {
-        r = sync_above(staging->target, err);
+        r = file_sync_parent(staging->target, err);
         goto out;
     }
     /* Something has the name: it changes places with the new folder and then goes. */
@@ -98,7 +87,7 @@ int staging_install(struct staging *staging, struct err *err)
         r = err_set_errno(err, errno, "cannot put %s in its place", staging->target);
         goto out;
     }
-    r = sync_above(staging->target, err);
+    r = file_sync_parent(staging->target, err);
     if (r == 0)
         r = folders_remove(staging->path, err);
 out:
