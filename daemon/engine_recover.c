@@ -11,7 +11,8 @@
 #include "daemon/engine_internal.h"
 
 enum {
-    REPLAY_BATCH = 4096,       /* passages read from the store at once */
+    REPLAY_BATCH = 4096,       /* passages read from the store at once, */
+    REPLAY_BYTES = 16 << 20,   /* but no more bytes of vectors than this */
     REPLAY_REPORT_SECONDS = 2, /* between two lines about a long one */
 };
 
@@ -67,9 +68,11 @@ int collection_catch_up(struct engine *engine, struct collection *collection,
         .reported_at = clock_seconds(),
     };
     struct index_stats stats;
+    size_t dimension = collection->stored.dimension; /* at most ENGINE_DIMENSION_MAX */
+    size_t fit = REPLAY_BYTES / (dimension * sizeof(float));
     index_get_stats(collection->index, &stats);
-    int r = store_replay(engine->store, collection->stored.key, collection->stored.dimension,
-                         stats.sequence, REPLAY_BATCH, replay_batch, &replay, err);
+    int r = store_replay(engine->store, collection->stored.key, dimension, stats.sequence,
+                         fit < REPLAY_BATCH ? fit : REPLAY_BATCH, replay_batch, &replay, err);
     if (!r)
         *ret_replayed = replay.replayed;
     return r;
