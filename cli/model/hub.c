@@ -34,7 +34,8 @@ struct download {
     bool began;     /* the body of this attempt has begun */
     bool too_large;
     struct progress *progress;
-    uint64_t before; /* bytes of the files before this one */
+    uint64_t before;              /* bytes of the files before this one */
+    char reason[CURL_ERROR_SIZE]; /* libcurl's, as long as `curl` lives */
 };
 
 static size_t take_bytes(char *bytes, size_t one, size_t size, void *argument)
@@ -63,8 +64,7 @@ static size_t take_bytes(char *bytes, size_t one, size_t size, void *argument)
     return written;
 }
 
-static int set_options(struct download *download, int connect_seconds, char *reason,
-                       struct err *err)
+static int set_options(struct download *download, int connect_seconds, struct err *err)
 {
     CURL *curl = download->curl;
     CURLcode bad = curl_easy_setopt(curl, CURLOPT_URL, download->url);
@@ -77,7 +77,7 @@ static int set_options(struct download *download, int connect_seconds, char *rea
     bad |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
     bad |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "sbertd/" SBERTD_VERSION);
-    bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, download->reason);
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, download);
     return bad == CURLE_OK ? 0 : err_set(err, ERR_INTERNAL, "libcurl refuses an option");
@@ -93,7 +93,7 @@ static bool may_go_on(CURLcode code)
 
 /* One request for what is missing. 0 when the file is complete, 1 when it broke off and may be
  * asked for again. */
-static int attempt(struct download *download, const char *reason, struct err *err)
+static int attempt(struct download *download, struct err *err)
 {
     char range[32];
     long status = 0;
@@ -115,7 +115,7 @@ static int attempt(struct download *download, const char *reason, struct err *er
         return 1;
     if (code != CURLE_OK)
         return err_set(err, ERR_IO, "%s: %s", download->url,
-                       *reason ? reason : curl_easy_strerror(code));
+                       *download->reason ? download->reason : curl_easy_strerror(code));
     if (status == HTTP_RANGE_REFUSED)
         return err_set(err, ERR_CORRUPT, "%s has no bytes after %" PRIu64, download->url,
                        download->have);
@@ -132,13 +132,12 @@ static int attempt(struct download *download, const char *reason, struct err *er
  * nothing ever came, the first failure is final. */
 static int receive(struct download *download, int connect_seconds, struct err *err)
 {
-    char reason[CURL_ERROR_SIZE] = "";
     bool any = false;
     int fruitless = 0;
 
-    int r = set_options(download, connect_seconds, reason, err);
+    int r = set_options(download, connect_seconds, err);
     while (r == 0 && download->have < download->file->size) {
-        r = attempt(download, reason, err);
+        r = attempt(download, err);
         if (r <= 0)
             break;
         r = 0;
@@ -146,7 +145,7 @@ static int receive(struct download *download, int connect_seconds, struct err *e
         any = any || forward;
         fruitless = forward ? 0 : fruitless + 1;
         if (!any || fruitless >= FRUITLESS_LIMIT)
-            r = err_set(err, ERR_IO, "%s: %s", download->url, reason);
+            r = err_set(err, ERR_IO, "%s: %s", download->url, download->reason);
         else if (fruitless > 0)
             sleep(1U << (fruitless - 1));
     }
