@@ -65,7 +65,8 @@ if [ "$failed" -eq 0 ]; then
     phase "the programs under AddressSanitizer and UBSan" integration "$build/asan/bin" \
         tests/integration/test_protocol.py tests/integration/test_index.py \
         tests/integration/test_query.py --deselect \
-        tests/integration/test_protocol.py::test_memory_does_not_grow_with_the_upload
+        tests/integration/test_protocol.py::test_memory_does_not_grow_with_the_upload --deselect \
+        tests/integration/test_query.py::test_it_links_only_what_it_needs
     phase "fuzz targets, briefly" "$make" --no-print-directory -s fuzz-short
     phase "build with ThreadSanitizer" build_all MODE=tsan all unit-bins
     phase "unit tests under ThreadSanitizer" "$make" --no-print-directory -s MODE=tsan unit

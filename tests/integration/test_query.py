@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import statistics
 import subprocess
-import time
 import unicodedata
 
 import pytest
@@ -178,18 +176,6 @@ def test_a_full_disk_behind_standard_output_is_an_error(query):
         done = subprocess.run([*query.command, "day"], stdout=full, stderr=subprocess.PIPE,
                               stdin=subprocess.DEVNULL, timeout=DEADLINE)
     assert done.returncode == 2 and b"No space left on device" in done.stderr
-
-
-def test_its_own_time_is_a_few_milliseconds(query):
-    """Process start to end, less what the daemon says it took; the best of many, since others work
-    on this machine, too."""
-    own = []
-    for _ in range(40):
-        start = time.perf_counter()
-        out = subprocess.run([*query.command, "--json", "great day"], stdout=subprocess.PIPE,
-                             stdin=subprocess.DEVNULL, timeout=DEADLINE, check=True).stdout
-        own.append((time.perf_counter() - start) * 1000 - json.loads(out)["took_ms"])
-    assert statistics.quantiles(own, n=4)[0] <= 10, sorted(own)
 
 
 def test_it_links_only_what_it_needs():
