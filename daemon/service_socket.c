@@ -117,7 +117,8 @@ static int clear_stale(const char *path, struct err *err)
     return 0;
 }
 
-static int set_group(const char *path, const char *name, struct err *err)
+/* The number of a group given by name or number. */
+static int find_group(gid_t *ret_group, const char *name, struct err *err)
 {
     char *end;
     gid_t group = (gid_t)strtoul(name, &end, 10);
@@ -128,17 +129,34 @@ static int set_group(const char *path, const char *name, struct err *err)
             return err_set(err, ERR_NOT_FOUND, "there is no group named %s for the socket", name);
         group = entry->gr_gid;
     }
-    if (chown(path, (uid_t)-1, group) != 0)
-        return err_set_errno(err, errno, "cannot give the socket %s to the group %s", path, name);
+    *ret_group = group;
+    return 0;
+}
+
+/* Whoever the socket is open to must get through to it. Only a folder of ours, named for nothing
+ * else, is opened, and only for passing through. */
+static int open_folder(int folder, const char *path, mode_t mode, const gid_t *group,
+                       struct err *err)
+{
+    struct stat status;
+    mode_t pass = ((mode & S_IRWXG) ? S_IXGRP : 0) | ((mode & S_IRWXO) ? S_IXOTH : 0);
+    const char *end = strrchr(path, '/');
+
+    if (!pass || !end || end - path < 7 || strncmp(end - 7, "/sbertd", 7) != 0)
+        return 0;
+    if (fstat(folder, &status) != 0 || status.st_uid != geteuid())
+        return 0;
+    if ((group && fchown(folder, (uid_t)-1, *group) != 0) ||
+        fchmod(folder, (status.st_mode & 07777) | pass) != 0)
+        return err_set_errno(err, errno, "cannot open the socket's folder of %s to others", path);
     return 0;
 }
 
 /* Nobody can connect before listen(), so mode and group are in force from the first connection. */
 static int bind_and_listen(struct service_socket *socket, const struct sockaddr_un *address,
-                           mode_t mode, const char *group, struct err *err)
+                           mode_t mode, const gid_t *group, struct err *err)
 {
     struct stat status;
-    int r;
 
     if (bind(socket->descriptor, (const struct sockaddr *)address, sizeof *address) != 0)
         return err_set_errno(err, errno, "cannot make the socket %s", socket->path);
@@ -146,8 +164,8 @@ static int bind_and_listen(struct service_socket *socket, const struct sockaddr_
         socket->device = status.st_dev;
         socket->inode = status.st_ino;
     }
-    if (group && (r = set_group(socket->path, group, err)) < 0)
-        return r;
+    if (group && chown(socket->path, (uid_t)-1, *group) != 0)
+        return err_set_errno(err, errno, "cannot give the socket %s to its group", socket->path);
     if (chmod(socket->path, mode) != 0)
         return err_set_errno(err, errno, "cannot set the mode of the socket %s", socket->path);
     if (listen(socket->descriptor, SOMAXCONN) != 0)
@@ -161,8 +179,11 @@ int service_socket_open(struct service_socket *ret_socket, const char *path, mod
     struct service_socket result = {.descriptor = -1};
     struct sockaddr_un address;
     int folder = -1;
+    gid_t number;
     int r = fill_address(&address, path, err);
 
+    if (r == 0 && group)
+        r = find_group(&number, group, err);
     if (r < 0)
         return r;
     if (!(result.path = strdup(path)))
@@ -176,7 +197,9 @@ int service_socket_open(struct service_socket *ret_socket, const char *path, mod
         r = err_set_errno(err, errno, "cannot make a socket");
         goto out;
     }
-    r = bind_and_listen(&result, &address, mode, group, err);
+    r = bind_and_listen(&result, &address, mode, group ? &number : NULL, err);
+    if (r == 0)
+        r = open_folder(folder, path, mode, group ? &number : NULL, err);
 out:
     if (folder >= 0)
         close(folder);

@@ -18,8 +18,9 @@ struct service_socket {
     ino_t inode;
 };
 
-/* Makes the folder (0700) where it is missing, and listens. `group` may be NULL. ERR_BUSY where
- * another daemon answers; the message has its process id. */
+/* Makes the folder (0700) where it is missing, and listens. `group` (a name or a number) may be
+ * NULL. Where `mode` lets others in, a folder of this user's that is named "sbertd" lets them pass
+ * through, too. ERR_BUSY where another daemon answers; the message has its process id. */
 int service_socket_open(struct service_socket *ret_socket, const char *path, mode_t mode,
                         const char *group, struct err *err);
 

@@ -241,6 +241,19 @@ def test_the_socket_s_mode_and_group_can_be_given(folder):
     assert result.returncode == 2 and "no-such-group" in result.stderr and not (folder / "t").exists()
 
 
+def test_others_get_through_to_a_socket_that_is_open_to_them(folder):
+    own = folder / "sbertd"
+    for mode, expected in ((0o600, 0o700), (0o660, 0o710), (0o666, 0o711)):
+        daemon = Daemon(folder, f"--socket={own}/s", f"--socket-mode={mode:04o}", ready=False)
+        daemon.socket = own / "s"
+        try:
+            daemon.wait_until_ready()
+            assert stat.S_IMODE(own.stat().st_mode) == expected
+        finally:
+            assert daemon.stop() == 0
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700  # a folder of another name is left alone
+
+
 def test_options_come_before_variables_and_these_before_the_file(folder):
     config = folder / "conf"
     config.write_text(f"# a comment\n\nsocket = {folder}/file\nmodel = {MODEL}\n data-dir={folder}/data \n")
