@@ -23,8 +23,8 @@ int tokenizer_flag(const json_t *object, const char *key, bool fallback, bool *r
 int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const char *prefix,
                         size_t max_chars, struct err *err)
 {
-    struct wordpiece *model = &tokenizer->model;
-    const struct piece *piece = vocabulary_find(&model->vocabulary, unknown, strlen(unknown));
+    struct wordpiece *model = &tokenizer->wordpiece;
+    const struct piece *piece = vocabulary_find(&tokenizer->vocabulary, unknown, strlen(unknown));
 
     if (!piece)
         return err_set(err, ERR_CORRUPT, "the vocabulary lacks the unknown token '%.40s'", unknown);
@@ -35,6 +35,7 @@ int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const 
     model->prefix_hash = VOCABULARY_HASH_START;
     for (size_t i = 0; i < model->prefix_size; i++)
         model->prefix_hash = vocabulary_hash(model->prefix_hash, prefix[i]);
+    model->vocabulary = &tokenizer->vocabulary;
     model->unknown_id = piece->id;
     model->max_chars = max_chars;
     return 0;
@@ -57,7 +58,7 @@ int tokenizer_set_bert_templates(struct tokenizer *tokenizer, int64_t cls, int64
 
 int tokenizer_open_added(struct tokenizer *tokenizer, size_t capacity, struct err *err)
 {
-    size_t first = tokenizer->model.vocabulary.count;
+    size_t first = tokenizer->vocabulary.count;
     return vocabulary_open(&tokenizer->extra, &tokenizer->arena, capacity, first + capacity, err);
 }
 
@@ -65,7 +66,7 @@ int tokenizer_open_added(struct tokenizer *tokenizer, size_t capacity, struct er
 static int added_token_id(struct tokenizer *tokenizer, const char *text, size_t size,
                           uint32_t *ret_id, struct err *err)
 {
-    const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    const struct vocabulary *vocabulary = &tokenizer->vocabulary;
     const struct piece *known = vocabulary_find(vocabulary, text, size);
 
     if (!known)
@@ -80,7 +81,7 @@ static int added_token_id(struct tokenizer *tokenizer, const char *text, size_t 
 static int add_normalized(struct tokenizer *tokenizer, struct added_token token, struct err *err)
 {
     struct normalized content = {0};
-    int r = bert_normalizer_run(&tokenizer->normalizer, token.text, 0, token.size, &content, err);
+    int r = tokenizer->kind->normalize(tokenizer, token.text, 0, token.size, &content, err);
 
     if (r == 0 && content.size > 0) {
         token.size = content.size;
@@ -178,10 +179,9 @@ static int refuse_added_tokens(const char *folder, const json_t *config, struct 
 /* One more than the largest id that any part can give. */
 static size_t count_ids(const struct tokenizer *tokenizer)
 {
-    size_t size = tokenizer->model.vocabulary.id_count;
-    if (tokenizer->extra.count > 0 &&
-        size < tokenizer->model.vocabulary.count + tokenizer->extra.count)
-        size = tokenizer->model.vocabulary.count + tokenizer->extra.count;
+    size_t size = tokenizer->vocabulary.id_count;
+    if (tokenizer->extra.count > 0 && size < tokenizer->vocabulary.count + tokenizer->extra.count)
+        size = tokenizer->vocabulary.count + tokenizer->extra.count;
     for (size_t i = 0; i < tokenizer->single.count + tokenizer->pair.count; i++) {
         const struct template_part *part =
             i < tokenizer->single.count ? &tokenizer->single.parts[i]
@@ -219,6 +219,7 @@ int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower
         r = refuse_added_tokens(folder, config, err);
     if (r < 0)
         goto out;
+    tokenizer->kind = &tokenizer_bert;
     tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
     if (json)
         r = tokenizer_load_normalizer(&tokenizer->normalizer, json, err);

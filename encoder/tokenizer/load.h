@@ -6,15 +6,19 @@
 #include "base/json.h"
 #include "encoder/tokenizer/added_tokens.h"
 #include "encoder/tokenizer/bert_normalizer.h"
+#include "encoder/tokenizer/kind.h"
 #include "encoder/tokenizer/template.h"
 #include "encoder/tokenizer/wordpiece.h"
 
 /* The parts in the order a text meets them. Constant after loading. */
 struct tokenizer {
     struct added_tokens raw; /* matched in the text as it is */
-    struct bert_normalizer normalizer;
+    const struct tokenizer_kind *kind;
     struct added_tokens normalized; /* matched in the normalised text */
-    struct wordpiece model;
+    struct vocabulary vocabulary;   /* the model's pieces */
+    const void *model;              /* the kind's own, in the arena; NULL for BERT's, which is: */
+    struct bert_normalizer normalizer;
+    struct wordpiece wordpiece;
     struct template single, pair;
 
     struct vocabulary extra; /* added tokens that the model's vocabulary lacks */

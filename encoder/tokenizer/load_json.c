@@ -43,7 +43,7 @@ int tokenizer_load_normalizer(struct bert_normalizer *normalizer, const json_t *
 
 static int load_vocabulary(struct tokenizer *tokenizer, json_t *vocab, struct err *err)
 {
-    struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    struct vocabulary *vocabulary = &tokenizer->vocabulary;
     json_int_t largest = -1;
     const char *piece;
     size_t size;

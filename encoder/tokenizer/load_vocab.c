@@ -13,7 +13,7 @@ enum { FILE_LIMIT = 64 << 20, MAX_CHARS = 100 };
 
 static int load_lines(struct tokenizer *tokenizer, const char *data, size_t size, struct err *err)
 {
-    struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    struct vocabulary *vocabulary = &tokenizer->vocabulary;
     size_t lines = 0;
     int r;
 
@@ -65,8 +65,7 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
 
     for (size_t i = 0; i < 5 && r == 0; i++) {
         const char *name = special_name(config, specials[i].key, specials[i].fallback);
-        const struct piece *piece =
-            vocabulary_find(&tokenizer->model.vocabulary, name, strlen(name));
+        const struct piece *piece = vocabulary_find(&tokenizer->vocabulary, name, strlen(name));
         if (!piece && specials[i].needed)
             return err_set(err, ERR_CORRUPT, "the vocabulary lacks the %s '%.40s'", specials[i].key,
                            name);

@@ -1,6 +1,6 @@
 /* The tokenizer's whole way, in the order a text takes it: added tokens matched as they stand, the
- * normaliser, added tokens matched in normalised text, words split at white space and punctuation,
- * pieces, truncation, template. What each step knows is in its own file.
+ * kind's normaliser, added tokens matched in normalised text, the kind's pieces, truncation,
+ * template. What each step knows is in its own file.
  * A tokenizer is constant; all that changes is in the caller's list and its scratch.
  */
 #include "encoder/tokenizer/tokenizer.h"
@@ -8,32 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
+#include "encoder/tokenizer/kind.h"
 #include "encoder/tokenizer/load.h"
-#include "encoder/tokenizer/unicode.h"
 
-/* What lives in a token_list between texts. */
-struct tokenizer_scratch {
-    struct normalized normalized;
-    struct word_part *parts; /* (part_capacity) the pieces of one word */
-    size_t part_capacity;
-    struct token *tokens; /* (count) of the first text, then of the second */
-    size_t count, capacity;
-};
-
-/* One text on its way. */
-struct encoding {
-    const struct tokenizer *tokenizer;
-    const char *text;
-    struct tokenizer_scratch *scratch;
-    struct err *err;
-};
+static void release_own(struct tokenizer_scratch *scratch)
+{
+    if (scratch->own && scratch->kind->release_scratch)
+        scratch->kind->release_scratch(scratch->own);
+    free(scratch->own);
+    scratch->own = NULL;
+    scratch->kind = NULL;
+}
 
 void token_list_release(struct token_list *list)
 {
     if (list->scratch) {
+        release_own(list->scratch);
         normalized_release(&list->scratch->normalized);
-        free(list->scratch->parts);
         free(list->scratch->tokens);
         free(list->scratch);
     }
@@ -41,9 +32,7 @@ void token_list_release(struct token_list *list)
     *list = (struct token_list){0};
 }
 
-/* The array with room for `want` (at least 1) elements of `size` bytes, twice as large where it
- * moves; NULL, and the array as it was, when memory runs out. */
-static void *grow(void *array, size_t *capacity, size_t want, size_t size)
+void *scratch_grow(void *array, size_t *capacity, size_t want, size_t size)
 {
     if (want <= *capacity)
         return array;
@@ -57,77 +46,54 @@ static void *grow(void *array, size_t *capacity, size_t want, size_t size)
     return grown;
 }
 
+/* The scratch of the list, made for the tokenizer's kind: a list may meet several tokenizers. */
+static int open_scratch(const struct tokenizer *tokenizer, struct token_list *list, struct err *err)
+{
+    const struct tokenizer_kind *kind = tokenizer->kind;
+    if (!list->scratch && !(list->scratch = calloc(1, sizeof *list->scratch)))
+        return err_memory(err, "tokenizing a text");
+    list->scratch->count = 0;
+    if (list->scratch->kind == kind)
+        return 0;
+    release_own(list->scratch);
+    if (kind->scratch_size > 0 && !(list->scratch->own = calloc(1, kind->scratch_size)))
+        return err_memory(err, "tokenizing a text");
+    list->scratch->kind = kind;
+    return 0;
+}
+
 static int reserve_tokens(struct tokenizer_scratch *scratch, size_t extra, struct err *err)
 {
     struct token *tokens =
-        grow(scratch->tokens, &scratch->capacity, scratch->count + extra, sizeof *tokens);
+        scratch_grow(scratch->tokens, &scratch->capacity, scratch->count + extra, sizeof *tokens);
     if (!tokens)
         return err_memory(err, "tokenizing a text");
     scratch->tokens = tokens;
     return 0;
 }
 
-/* The bytes of the text that normalised bytes [from, to) came from. */
-static void place(const struct encoding *encoding, size_t from, size_t to, struct token *token)
+void encoding_place(const struct encoding *encoding, size_t from, size_t to, uint32_t *ret_start,
+                    uint32_t *ret_end)
 {
     const struct normalized *normalized = &encoding->scratch->normalized;
     uint32_t last = normalized->starts[to - 1];
     unsigned char lead = (unsigned char)encoding->text[last];
     uint32_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 
-    token->start = normalized->starts[from];
-    token->end = last + length;
+    *ret_start = normalized->starts[from];
+    *ret_end = last + length;
 }
 
-/* The tokens of one word, normalised bytes [from, to) of `chars` code points. */
-static int put_word(struct encoding *encoding, size_t from, size_t to, size_t chars)
+int encoding_put(struct encoding *encoding, uint32_t id, size_t from, size_t to, bool continues)
 {
     struct tokenizer_scratch *scratch = encoding->scratch;
-    size_t most = chars > encoding->tokenizer->model.max_chars ? 1 : chars;
-    struct word_part *parts = grow(scratch->parts, &scratch->part_capacity, most, sizeof *parts);
-    if (!parts)
-        return err_memory(encoding->err, "tokenizing a text");
-    scratch->parts = parts;
-    size_t count = wordpiece_split(&encoding->tokenizer->model, scratch->normalized.text + from,
-                                   to - from, chars, parts);
-    int r = reserve_tokens(scratch, count, encoding->err);
+    int r = reserve_tokens(scratch, 1, encoding->err);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < count; i++) {
-        struct token *token = &scratch->tokens[scratch->count++];
-        *token = (struct token){.id = parts[i].id, .continues = i > 0};
-        place(encoding, from + parts[i].start, from + parts[i].end, token);
-    }
+    struct token *token = &scratch->tokens[scratch->count++];
+    *token = (struct token){.id = id, .continues = continues};
+    encoding_place(encoding, from, to, &token->start, &token->end);
     return 0;
-}
-
-/* Words of normalised bytes [from, to): split at white space, each punctuation mark by itself. */
-static int put_words(struct encoding *encoding, size_t from, size_t to)
-{
-    const char *text = encoding->scratch->normalized.text;
-    size_t word = from, chars = 0;
-    int r = 0;
-
-    for (size_t at = from; at < to && r == 0;) {
-        uint32_t code_point;
-        size_t length = utf8_decode(text + at, to - at, &code_point);
-        uint8_t class = unicode_classify(code_point);
-        if (!(class & (UNICODE_SPACE | UNICODE_PUNCTUATION))) {
-            chars++;
-            at += length;
-            continue;
-        }
-        if (chars > 0)
-            r = put_word(encoding, word, at, chars);
-        if (r == 0 && class & UNICODE_PUNCTUATION)
-            r = put_word(encoding, at, at + length, 1);
-        at += length;
-        word = at;
-        chars = 0;
-    }
-    if (r == 0 && chars > 0)
-        r = put_word(encoding, word, to, chars);
-    return r;
 }
 
 static int put_added(struct encoding *encoding, uint32_t id, uint32_t start, uint32_t end)
@@ -146,19 +112,19 @@ static int put_stretch(struct encoding *encoding, size_t from, size_t to)
     struct normalized *normalized = &encoding->scratch->normalized;
     const struct added_token *token;
     size_t start, end;
-    int r = bert_normalizer_run(&encoding->tokenizer->normalizer, encoding->text, from, to,
-                                normalized, encoding->err);
+    int r = encoding->tokenizer->kind->normalize(encoding->tokenizer, encoding->text, from, to,
+                                                 normalized, encoding->err);
 
     struct added_walk walk =
         added_tokens_walk(&encoding->tokenizer->normalized, normalized->text, normalized->size);
     while (r == 0 && added_walk_next(&walk, &start, &end, &token)) {
-        struct token placed;
+        uint32_t text_start, text_end;
         if (!token) {
-            r = put_words(encoding, start, end);
+            r = encoding->tokenizer->kind->encode(encoding, start, end);
             continue;
         }
-        place(encoding, start, end, &placed);
-        r = put_added(encoding, token->id, placed.start, placed.end);
+        encoding_place(encoding, start, end, &text_start, &text_end);
+        r = put_added(encoding, token->id, text_start, text_end);
     }
     return r;
 }
@@ -167,7 +133,7 @@ static int put_stretch(struct encoding *encoding, size_t from, size_t to)
 static int put_text(const struct tokenizer *tokenizer, const char *text, size_t size,
                     struct tokenizer_scratch *scratch, struct err *err)
 {
-    struct encoding encoding = {tokenizer, text, scratch, err};
+    struct encoding encoding = {tokenizer, text, scratch, scratch->count, err};
     struct added_walk walk = added_tokens_walk(&tokenizer->raw, text, size);
     const struct added_token *token;
     size_t start, end;
@@ -192,10 +158,9 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t
     if (max_length > 0 && max_length < specials)
         return err_set(err, ERR_INVALID, "a limit of %zu tokens leaves no room for the %zu special",
                        max_length, specials);
-    if (!list->scratch && !(list->scratch = calloc(1, sizeof *list->scratch)))
-        return err_memory(err, "tokenizing a text");
+    if ((r = open_scratch(tokenizer, list, err)) < 0)
+        return r;
     struct tokenizer_scratch *scratch = list->scratch;
-    scratch->count = 0;
     if ((r = reserve_tokens(scratch, 1, err)) < 0) /* also where there will be none */
         return r;
     if ((r = put_text(tokenizer, text, size, scratch, err)) < 0)
@@ -209,7 +174,7 @@ int tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t
     if (max_length > 0)
         template_truncate_pair(&first, &second, max_length - specials);
     struct token *tokens =
-        grow(list->tokens, &list->capacity, first + second + specials + 1, sizeof *tokens);
+        scratch_grow(list->tokens, &list->capacity, first + second + specials + 1, sizeof *tokens);
     if (!tokens)
         return err_memory(err, "tokenizing a text");
     list->tokens = tokens;
@@ -248,7 +213,7 @@ void tokenizer_escape_special_tokens(struct tokenizer *tokenizer)
 
 const char *tokenizer_piece(const struct tokenizer *tokenizer, uint32_t id)
 {
-    const struct vocabulary *vocabulary = &tokenizer->model.vocabulary;
+    const struct vocabulary *vocabulary = &tokenizer->vocabulary;
     if (id < vocabulary->id_count && vocabulary->by_id[id])
         return vocabulary->by_id[id];
     return id < tokenizer->extra.id_count ? tokenizer->extra.by_id[id] : NULL;

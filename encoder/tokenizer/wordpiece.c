@@ -9,7 +9,7 @@ static const struct piece *longest_piece(const struct wordpiece *model, const ch
                                          size_t size)
 {
     uint32_t hashes[VOCABULARY_PIECE_LIMIT];
-    size_t longest = model->vocabulary.longest;
+    size_t longest = model->vocabulary->longest;
 
     if (longest <= prefix_size)
         return NULL;
@@ -19,7 +19,7 @@ static const struct piece *longest_piece(const struct wordpiece *model, const ch
         hashes[i] = hash = vocabulary_hash(hash, word[i]);
     for (; size > 0; size--) {
         const struct piece *piece =
-            vocabulary_probe(&model->vocabulary, hashes[size - 1], prefix, prefix_size, word, size);
+            vocabulary_probe(model->vocabulary, hashes[size - 1], prefix, prefix_size, word, size);
         if (piece)
             return piece;
     }

@@ -8,7 +8,7 @@
 #include "encoder/tokenizer/vocabulary.h"
 
 struct wordpiece {
-    struct vocabulary vocabulary;
+    const struct vocabulary *vocabulary;
     const char *prefix; /* what a continuing piece starts with in the vocabulary: "##" */
     size_t prefix_size;
     uint32_t prefix_hash; /* VOCABULARY_HASH_START carried over the prefix */
