@@ -20,6 +20,13 @@ int tokenizer_flag(const json_t *object, const char *key, bool fallback, bool *r
     return 0;
 }
 
+const char *tokenizer_special_name(const json_t *config, const char *key, const char *fallback)
+{
+    const json_t *value = json_object_get(config, key);
+    const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
+    return json_is_string(content) ? json_string_value(content) : fallback;
+}
+
 int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const char *prefix,
                         size_t max_chars, struct err *err)
 {
@@ -53,6 +60,19 @@ int tokenizer_set_bert_templates(struct tokenizer *tokenizer, int64_t cls, int64
         r = template_add(pair, parts[i].what, parts[i].type_id, err);
     for (size_t i = 0; i < 3 && r == 0; i++)
         r = template_add(single, parts[i].what, parts[i].type_id, err);
+    return r;
+}
+
+int tokenizer_set_roberta_templates(struct tokenizer *tokenizer, int64_t cls, int64_t sep,
+                                    struct err *err)
+{
+    const int64_t places[] = {cls, TEMPLATE_FIRST, sep, sep, TEMPLATE_SECOND, sep};
+    int r = 0;
+
+    for (size_t i = 0; i < 6 && r == 0; i++)
+        r = template_add(&tokenizer->pair, places[i], 0, err);
+    for (size_t i = 0; i < 3 && r == 0; i++)
+        r = template_add(&tokenizer->single, places[i], 0, err);
     return r;
 }
 
@@ -133,49 +153,6 @@ int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *descripti
     return tokenizer_add_token(tokenizer, &entry, err);
 }
 
-/* Where tokenizer_config.json says something about the normaliser, it wins. */
-static int override_normalizer(struct bert_normalizer *normalizer, const json_t *config,
-                               int do_lower_case, struct err *err)
-{
-    bool followed = normalizer->strip_accents == normalizer->lowercase;
-    int r =
-        tokenizer_flag(config, "do_lower_case", normalizer->lowercase, &normalizer->lowercase, err);
-
-    if (r == 0)
-        r = tokenizer_flag(config, "tokenize_chinese_chars", normalizer->handle_chinese_chars,
-                           &normalizer->handle_chinese_chars, err);
-    if (do_lower_case >= 0)
-        normalizer->lowercase = do_lower_case != 0;
-    if (r == 0)
-        r = tokenizer_flag(config, "strip_accents",
-                           followed ? normalizer->lowercase : normalizer->strip_accents,
-                           &normalizer->strip_accents, err);
-    return r;
-}
-
-/* Beside a vocab.txt the reference takes the tokens of an old folder's added_tokens.json too,
- * unless the configuration has them. Most such files are empty; others would give other ids in
- * silence. */
-static int refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
-{
-    json_t *added = NULL;
-    int r = 0;
-    char *path = file_join(folder, "added_tokens.json");
-    if (!path)
-        return err_memory(err, "opening a tokenizer");
-    if (!json_object_get(config, "added_tokens_decoder") && file_exists(path))
-        r = json_read_object(&added, path, FILE_LIMIT, err);
-    if (json_object_size(added) > 0)
-        r = err_set(err, ERR_UNSUPPORTED,
-                    "%s adds tokens to vocab.txt, which is supported only as a tokenizer.json; "
-                    "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
-                    "T.from_pretrained('%s').save_pretrained('%s')\"",
-                    path, folder, folder);
-    json_decref(added);
-    free(path);
-    return r;
-}
-
 /* One more than the largest id that any part can give. */
 static size_t count_ids(const struct tokenizer *tokenizer)
 {
@@ -192,54 +169,66 @@ static size_t count_ids(const struct tokenizer *tokenizer)
     return size;
 }
 
+/* Reads the folder's JSON file `name`, or nothing where it has none. */
+static int read_optional(json_t **ret_json, const char *folder, const char *name, struct err *err)
+{
+    char *path = file_join(folder, name);
+    int r = 0;
+    if (!path)
+        return err_memory(err, "opening a tokenizer");
+    if (file_exists(path))
+        r = json_read_object(ret_json, path, FILE_LIMIT, err);
+    free(path);
+    return r;
+}
+
+/* The files that a tokenizer may come from, the first that the folder has counts. */
+static const struct {
+    const char *name;
+    int (*load)(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                struct err *err);
+} files[] = {{"tokenizer.json", tokenizer_load_json}, {"vocab.txt", tokenizer_load_vocab}};
+
+static int load_from(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                     struct err *err)
+{
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = file_join(source->folder, files[i].name);
+        int r = 1;
+        if (!path)
+            return err_memory(err, "opening a tokenizer");
+        if (file_exists(path)) {
+            r = files[i].load(tokenizer, source, err);
+            if (r < 0)
+                err_prefix(err, "%s", path);
+        }
+        free(path);
+        if (r <= 0)
+            return r;
+    }
+    return err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt",
+                   source->folder);
+}
+
 int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower_case,
                    struct err *err)
 {
-    char *json_path = file_join(folder, "tokenizer.json");
-    char *vocab_path = file_join(folder, "vocab.txt");
-    char *config_path = file_join(folder, "tokenizer_config.json");
     json_t *json = NULL, *config = NULL;
-    const char *path = NULL;
-    int r = 0;
+    int r = read_optional(&config, folder, "tokenizer_config.json", err);
 
-    if (!json_path || !vocab_path || !config_path) {
-        r = err_memory(err, "opening a tokenizer");
-        goto out;
-    }
-    if (file_exists(config_path))
-        r = json_read_object(&config, config_path, FILE_LIMIT, err);
+    if (r == 0)
+        r = read_optional(&json, folder, "tokenizer.json", err);
     if (r < 0)
         goto out;
-    path = file_exists(json_path) ? json_path : vocab_path;
-    if (path == json_path)
-        r = json_read_object(&json, json_path, FILE_LIMIT, err);
-    else if (!file_exists(vocab_path))
-        r = err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt", folder);
-    else
-        r = refuse_added_tokens(folder, config, err);
+    struct tokenizer_source source = {folder, json, config, do_lower_case};
+    r = load_from(tokenizer, &source, err);
     if (r < 0)
         goto out;
-    tokenizer->kind = &tokenizer_bert;
-    tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
-    if (json)
-        r = tokenizer_load_normalizer(&tokenizer->normalizer, json, err);
-    if (r == 0)
-        r = override_normalizer(&tokenizer->normalizer, config, do_lower_case, err);
-    if (r == 0)
-        r = json ? tokenizer_load_json(tokenizer, json, err)
-                 : tokenizer_load_vocab(tokenizer, vocab_path, config, err);
-    if (r < 0) {
-        err_prefix(err, "%s", path);
-        goto out;
-    }
     added_tokens_seal(&tokenizer->raw);
     added_tokens_seal(&tokenizer->normalized);
     tokenizer->vocabulary_size = count_ids(tokenizer);
 out:
     json_decref(json);
     json_decref(config);
-    free(json_path);
-    free(vocab_path);
-    free(config_path);
     return r;
 }

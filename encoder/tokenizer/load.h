@@ -20,6 +20,7 @@ struct tokenizer {
     struct bert_normalizer normalizer;
     struct wordpiece wordpiece;
     struct template single, pair;
+    struct offset_trim trim;
 
     struct vocabulary extra; /* added tokens that the model's vocabulary lacks */
     size_t vocabulary_size;  /* one more than the largest id of any part */
@@ -54,17 +55,51 @@ int tokenizer_add_described(struct tokenizer *tokenizer, const json_t *descripti
 int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const char *prefix,
                         size_t max_chars, struct err *err);
 
-/* Each fills the tokenizer from one kind of file: load_json.c, load_vocab.c. The normaliser comes
- * before the rest, since tokenizer_config.json may change it. */
-int tokenizer_load_normalizer(struct bert_normalizer *normalizer, const json_t *json,
-                              struct err *err);
-int tokenizer_load_json(struct tokenizer *tokenizer, const json_t *json, struct err *err);
-int tokenizer_load_vocab(struct tokenizer *tokenizer, const char *path, const json_t *config,
+/* What a tokenizer is read from. */
+struct tokenizer_source {
+    const char *folder;
+    const json_t *json;   /* tokenizer.json, or NULL */
+    const json_t *config; /* tokenizer_config.json, or NULL */
+    int do_lower_case;    /* as tokenizer_open has it */
+};
+
+/* Fill the tokenizer from tokenizer.json: the first picks the kind by model.type, the others read
+ * that kind's parts, in load_wordpiece.c and load_bpe.c. */
+int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                        struct err *err);
+int tokenizer_load_wordpiece(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                             struct err *err);
+int tokenizer_load_bpe(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                       struct err *err);
+
+/* Fill the tokenizer from older files: vocab.txt, and vocab.json with merges.txt. */
+int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                          struct err *err);
+int tokenizer_load_vocab_merges(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                                struct err *err);
+
+/* Parts of tokenizer.json that the kinds share, in load_json.c. The second reads the vocabulary
+ * {"piece": id ...}, which comes before the other two. */
+const char *tokenizer_type(const json_t *component); /* its "type"; "null" where there is none */
+int tokenizer_unsupported(const char *what, const char *type, struct err *err);
+int tokenizer_load_pieces(struct tokenizer *tokenizer, const json_t *pieces, struct err *err);
+int tokenizer_load_added_tokens(struct tokenizer *tokenizer, const json_t *list, struct err *err);
+int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err);
+
+/* Where tokenizer_config.json, or the caller, says something about BERT's normaliser, it wins. */
+int tokenizer_override_normalizer(struct bert_normalizer *normalizer,
+                                  const struct tokenizer_source *source, struct err *err);
 
 /* [CLS] A [SEP] and [CLS] A [SEP] B [SEP], the second text and what follows it of type 1. */
 int tokenizer_set_bert_templates(struct tokenizer *tokenizer, int64_t cls, int64_t sep,
                                  struct err *err);
+
+/* <s> A </s> and <s> A </s></s> B </s>, all of type 0. */
+int tokenizer_set_roberta_templates(struct tokenizer *tokenizer, int64_t cls, int64_t sep,
+                                    struct err *err);
+
+/* The name of a special token in a configuration: a string, or an object with "content". */
+const char *tokenizer_special_name(const json_t *config, const char *key, const char *fallback);
 
 /* The flag `key` of an object, `fallback` where it is missing or null. ERR_CORRUPT where it is no
  * boolean. */

@@ -1,12 +1,13 @@
-/* tokenizer.json of the Python package `tokenizers`: the component types that are built here, by
- * name. Any other type is refused, never guessed at. Runs once, before the tokenizer is shared.
+/* tokenizer.json of the Python package `tokenizers`: the parts that all kinds share. A type that
+ * is not built here is refused by name, never guessed at. Runs once, before the tokenizer is
+ * shared.
  */
 #include "encoder/tokenizer/load.h"
 
 #include <string.h>
 
 /* The value of a component's "type"; "null" for a missing component. */
-static const char *type_of(const json_t *component)
+const char *tokenizer_type(const json_t *component)
 {
     const char *type = json_string_value(json_object_get(component, "type"));
     if (!component || json_is_null(component))
@@ -14,45 +15,24 @@ static const char *type_of(const json_t *component)
     return type ? type : "(no type)";
 }
 
-static int unsupported(const char *what, const char *type, struct err *err)
+int tokenizer_unsupported(const char *what, const char *type, struct err *err)
 {
     return err_set(err, ERR_UNSUPPORTED, "the %s '%.80s' is not supported", what, type);
 }
 
-int tokenizer_load_normalizer(struct bert_normalizer *normalizer, const json_t *json,
-                              struct err *err)
-{
-    const json_t *from = json_object_get(json, "normalizer");
-    const char *type = type_of(from);
-    int r;
-
-    if (strcmp(type, "null") == 0) {
-        *normalizer = (struct bert_normalizer){false, false, false, false};
-        return 0;
-    }
-    if (strcmp(type, "BertNormalizer") != 0)
-        return unsupported("normalizer", type, err);
-    if ((r = tokenizer_flag(from, "clean_text", true, &normalizer->clean_text, err)) < 0 ||
-        (r = tokenizer_flag(from, "handle_chinese_chars", true, &normalizer->handle_chinese_chars,
-                            err)) < 0 ||
-        (r = tokenizer_flag(from, "lowercase", true, &normalizer->lowercase, err)) < 0)
-        return r;
-    return tokenizer_flag(from, "strip_accents", normalizer->lowercase, &normalizer->strip_accents,
-                          err);
-}
-
-static int load_vocabulary(struct tokenizer *tokenizer, json_t *vocab, struct err *err)
+int tokenizer_load_pieces(struct tokenizer *tokenizer, const json_t *pieces, struct err *err)
 {
     struct vocabulary *vocabulary = &tokenizer->vocabulary;
+    json_t *list = (json_t *)(uintptr_t)pieces; /* the walk changes nothing but wants it so */
     json_int_t largest = -1;
     const char *piece;
     size_t size;
     json_t *id;
     int r;
 
-    if (!json_is_object(vocab))
+    if (!json_is_object(pieces))
         return err_set(err, ERR_CORRUPT, "model.vocab must be an object of pieces and ids");
-    json_object_keylen_foreach(vocab, piece, size, id)
+    json_object_keylen_foreach(list, piece, size, id)
     {
         json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
         if (value < 0)
@@ -63,11 +43,11 @@ static int load_vocabulary(struct tokenizer *tokenizer, json_t *vocab, struct er
     }
     if (largest >= VOCABULARY_ID_LIMIT)
         return err_set(err, ERR_LIMIT, "model.vocab: ids must be below %d", VOCABULARY_ID_LIMIT);
-    r = vocabulary_open(vocabulary, &tokenizer->arena, json_object_size(vocab),
+    r = vocabulary_open(vocabulary, &tokenizer->arena, json_object_size(pieces),
                         (size_t)(largest + 1), err);
     if (r < 0)
         return r;
-    json_object_keylen_foreach(vocab, piece, size, id)
+    json_object_keylen_foreach(list, piece, size, id)
     {
         r = vocabulary_add(vocabulary, &tokenizer->arena, piece, size,
                            (uint32_t)json_integer_value(id), err);
@@ -77,28 +57,7 @@ static int load_vocabulary(struct tokenizer *tokenizer, json_t *vocab, struct er
     return 0;
 }
 
-static int load_model(struct tokenizer *tokenizer, const json_t *model, struct err *err)
-{
-    const json_t *unknown = json_object_get(model, "unk_token");
-    const json_t *prefix = json_object_get(model, "continuing_subword_prefix");
-    const json_t *most = json_object_get(model, "max_input_chars_per_word");
-    int r;
-
-    if (strcmp(type_of(model), "WordPiece") != 0)
-        return unsupported("model", type_of(model), err);
-    if ((unknown && !json_is_string(unknown)) || (prefix && !json_is_string(prefix)) ||
-        (most && (!json_is_integer(most) || json_integer_value(most) < 0)))
-        return err_set(err, ERR_CORRUPT,
-                       "model: unk_token and continuing_subword_prefix must be strings and "
-                       "max_input_chars_per_word a whole number");
-    if ((r = load_vocabulary(tokenizer, json_object_get(model, "vocab"), err)) < 0)
-        return r;
-    return tokenizer_set_model(tokenizer, unknown ? json_string_value(unknown) : "[UNK]",
-                               prefix ? json_string_value(prefix) : "##",
-                               most ? (size_t)json_integer_value(most) : 100, err);
-}
-
-static int load_added_tokens(struct tokenizer *tokenizer, const json_t *list, struct err *err)
+int tokenizer_load_added_tokens(struct tokenizer *tokenizer, const json_t *list, struct err *err)
 {
     const json_t *item;
     size_t i;
@@ -185,11 +144,11 @@ static int load_bert_processing(struct tokenizer *tokenizer, const json_t *from,
                                         err);
 }
 
-static int load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err)
+int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err)
 {
     struct template *single = &tokenizer->single, *pair = &tokenizer->pair;
     const json_t *special_tokens = json_object_get(from, "special_tokens");
-    const char *type = type_of(from);
+    const char *type = tokenizer_type(from);
     int r;
 
     if (strcmp(type, "BertProcessing") == 0)
@@ -201,7 +160,7 @@ static int load_post_processor(struct tokenizer *tokenizer, const json_t *from, 
         return 0;
     }
     if (strcmp(type, "TemplateProcessing") != 0)
-        return unsupported("post_processor", type, err);
+        return tokenizer_unsupported("post_processor", type, err);
     if ((r = load_template(single, json_object_get(from, "single"), special_tokens, err)) < 0) {
         err_prefix(err, "post_processor.single");
         return r;
@@ -217,15 +176,18 @@ static int load_post_processor(struct tokenizer *tokenizer, const json_t *from, 
     return 0;
 }
 
-int tokenizer_load_json(struct tokenizer *tokenizer, const json_t *json, struct err *err)
+int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                        struct err *err)
 {
-    const json_t *pre_tokenizer = json_object_get(json, "pre_tokenizer");
-    int r;
+    static const struct {
+        const char *type;
+        int (*load)(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                    struct err *err);
+    } models[] = {{"WordPiece", tokenizer_load_wordpiece}};
+    const char *type = tokenizer_type(json_object_get(source->json, "model"));
 
-    if (strcmp(type_of(pre_tokenizer), "BertPreTokenizer") != 0)
-        return unsupported("pre_tokenizer", type_of(pre_tokenizer), err);
-    if ((r = load_model(tokenizer, json_object_get(json, "model"), err)) < 0 ||
-        (r = load_added_tokens(tokenizer, json_object_get(json, "added_tokens"), err)) < 0)
-        return r;
-    return load_post_processor(tokenizer, json_object_get(json, "post_processor"), err);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (strcmp(type, models[i].type) == 0)
+            return models[i].load(tokenizer, source, err);
+    return tokenizer_unsupported("model", type, err);
 }

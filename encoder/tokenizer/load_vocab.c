@@ -37,14 +37,6 @@ static int load_lines(struct tokenizer *tokenizer, const char *data, size_t size
     return 0;
 }
 
-/* The name of a special token: a string, or an object with "content". */
-static const char *special_name(const json_t *config, const char *key, const char *fallback)
-{
-    const json_t *value = json_object_get(config, key);
-    const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
-    return json_is_string(content) ? json_string_value(content) : fallback;
-}
-
 /* The five tokens of BERT, of which [PAD] and [MASK] may be missing; or where the configuration has
  * an "added_tokens_decoder" ({"100": {"content": "[UNK]", "lstrip": false ...} ...}) those in it.
  */
@@ -64,7 +56,7 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
     int r = tokenizer_open_added(tokenizer, json_object_size(decoder), err);
 
     for (size_t i = 0; i < 5 && r == 0; i++) {
-        const char *name = special_name(config, specials[i].key, specials[i].fallback);
+        const char *name = tokenizer_special_name(config, specials[i].key, specials[i].fallback);
         const struct piece *piece = vocabulary_find(&tokenizer->vocabulary, name, strlen(name));
         if (!piece && specials[i].needed)
             return err_set(err, ERR_CORRUPT, "the vocabulary lacks the %s '%.40s'", specials[i].key,
@@ -86,19 +78,54 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
     return tokenizer_set_bert_templates(tokenizer, ids[0], ids[1], err);
 }
 
-int tokenizer_load_vocab(struct tokenizer *tokenizer, const char *path, const json_t *config,
+/* Beside a vocab.txt the reference takes the tokens of an old folder's added_tokens.json too,
+ * unless the configuration has them. Most such files are empty; others would give other ids in
+ * silence. */
+static int refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
+{
+    json_t *added = NULL;
+    int r = 0;
+    char *path = file_join(folder, "added_tokens.json");
+    if (!path)
+        return err_memory(err, "opening a tokenizer");
+    if (!json_object_get(config, "added_tokens_decoder") && file_exists(path))
+        r = json_read_object(&added, path, FILE_LIMIT, err);
+    if (json_object_size(added) > 0)
+        r = err_set(err, ERR_UNSUPPORTED,
+                    "%s adds tokens to vocab.txt, which is supported only as a tokenizer.json; "
+                    "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
+                    "T.from_pretrained('%s').save_pretrained('%s')\"",
+                    path, folder, folder);
+    json_decref(added);
+    free(path);
+    return r;
+}
+
+int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                          struct err *err)
 {
-    char *data;
+    const json_t *config = source->config;
+    char *path = file_join(source->folder, "vocab.txt");
+    char *data = NULL;
     size_t size;
-    int r = file_read(&data, &size, path, FILE_LIMIT, err);
+    int r = path ? 0 : err_memory(err, "opening a tokenizer");
 
-    if (r < 0)
-        return r;
-    r = load_lines(tokenizer, data, size, err);
-    free(data);
+    tokenizer->kind = &tokenizer_bert;
+    tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
     if (r == 0)
-        r = tokenizer_set_model(tokenizer, special_name(config, "unk_token", "[UNK]"), "##",
-                                MAX_CHARS, err);
-    return r < 0 ? r : load_specials(tokenizer, config, err);
+        r = refuse_added_tokens(source->folder, config, err);
+    if (r == 0)
+        r = tokenizer_override_normalizer(&tokenizer->normalizer, source, err);
+    if (r == 0)
+        r = file_read(&data, &size, path, FILE_LIMIT, err);
+    if (r == 0)
+        r = load_lines(tokenizer, data, size, err);
+    if (r == 0)
+        r = tokenizer_set_model(tokenizer, tokenizer_special_name(config, "unk_token", "[UNK]"),
+                                "##", MAX_CHARS, err);
+    if (r == 0)
+        r = load_specials(tokenizer, config, err);
+    free(data);
+    free(path);
+    return r;
 }

@@ -21,6 +21,12 @@ struct template
     size_t special_count; /* of the parts, those that are special tokens */
 };
 
+/* What the byte-level post-processors do to the offsets of tokens with spaces in them. */
+struct offset_trim {
+    bool on;
+    bool prefixed; /* keeps one leading space of what stands first, which was put there */
+};
+
 /* Adds a place. ERR_LIMIT. */
 int template_add(struct template *template, int64_t what, uint8_t type_id, struct err *err);
 
