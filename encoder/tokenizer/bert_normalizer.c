@@ -29,7 +29,7 @@ void normalized_release(struct normalized *normalized)
     *normalized = (struct normalized){0};
 }
 
-static int reserve(struct normalized *to, size_t extra, struct err *err)
+int normalized_reserve(struct normalized *to, size_t extra, struct err *err)
 {
     size_t want = to->size + extra;
     if (want <= to->capacity)
@@ -116,7 +116,7 @@ static int flush_marks(struct run *run, size_t rest, struct err *err)
     struct normalized *to = run->to;
     if (to->mark_count == 0)
         return 0;
-    int r = reserve(to, rest + to->mark_count * UNICODE_MAX_LOWER * 4, err);
+    int r = normalized_reserve(to, rest + to->mark_count * UNICODE_MAX_LOWER * 4, err);
     if (r < 0)
         return r;
     const struct pending_mark *sorted = sort_marks(to);
@@ -188,7 +188,7 @@ static int put_code_point(struct run *run, uint32_t code_point, uint32_t source,
         code_point = ' ';
         class = UNICODE_SPACE;
     }
-    if ((r = reserve(run->to, rest + MOST_BYTES, err)) < 0)
+    if ((r = normalized_reserve(run->to, rest + MOST_BYTES, err)) < 0)
         return r;
     if (spaced && (r = flush_marks(run, rest + MOST_BYTES, err)) < 0)
         return r;
@@ -209,8 +209,8 @@ int bert_normalizer_run(const struct bert_normalizer *normalizer, const char *te
     struct run run = {normalizer, normalized, (uint32_t)from};
     int r;
 
-    normalized->size = normalized->mark_count = 0;
-    if ((r = reserve(normalized, to - from + MOST_BYTES, err)) < 0)
+    normalized->size = normalized->unplaced = normalized->mark_count = 0;
+    if ((r = normalized_reserve(normalized, to - from + MOST_BYTES, err)) < 0)
         return r;
     for (size_t i = from; i < to;) {
         unsigned char byte = (unsigned char)text[i];

@@ -26,11 +26,15 @@ struct normalized {
     char *text;       /* (size) UTF-8 */
     uint32_t *starts; /* (size) for each byte: where in the input its code point starts */
     size_t size, capacity;
+    size_t unplaced; /* so many bytes at the start came from no byte: their place is empty */
 
     struct pending_mark *marks, *sorted; /* (mark_capacity) used while normalising */
     size_t mark_count, mark_capacity;
 };
 void normalized_release(struct normalized *normalized);
+
+/* Makes room for `extra` more bytes. ERR_MEMORY. */
+int normalized_reserve(struct normalized *normalized, size_t extra, struct err *err);
 
 /* Normalises text[from..to) into `normalized`, whose old contents go; `starts` count from text[0].
  * Ill-formed UTF-8 is ERR_INVALID with its offset from text[0]. */
