@@ -181,8 +181,8 @@ static int tokenize(const struct encoder_crew *crew, struct member *member, size
         bytes = member->prompted.data;
         size = member->prompted.size;
     }
-    /* An empty second text is none, as for the reference. */
-    const char *pair = text->pair_size > 0 ? text->pair : NULL;
+    /* An empty second text is none, as for the reference, but for its cross-encoders. */
+    const char *pair = text->pair_size > 0 || encoder->first_token ? text->pair : NULL;
     int r = tokenizer_encode(encoder->tokenizer, bytes, size, pair, text->pair_size,
                              encoder->model->max_seq_length, &member->list, err);
     return r < 0 ? r : keep_tokens(crew, member, i, err);

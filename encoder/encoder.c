@@ -5,7 +5,35 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "encoder/internal.h"
+
+/* Where modules.json lists a Transformer alone, there is no pooling. */
+static int choose_vector(const struct encoder *encoder, struct err *err)
+{
+    struct model *model = encoder->model;
+
+    if (!encoder->first_token)
+        return model->pooling ? 0
+                              : err_set(err, ERR_UNSUPPORTED,
+                                        "%s/modules.json has no Pooling module, so the model gives "
+                                        "no vectors; if it is a cross-encoder, give it pairs: "
+                                        "sbert-encode --pairs",
+                                        model->folder);
+    char *modules = file_join(model->folder, "modules.json");
+    if (!modules)
+        return err_memory(err, model->folder);
+    bool listed = file_exists(modules);
+    free(modules);
+    if (listed && model->pooling)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s/modules.json makes the model one of vectors, not a cross-encoder",
+                       model->folder);
+    model->pooling = POOLING_CLS;
+    model->normalize = false;
+    model->pooled_size = model->dimension = model->hidden_size;
+    return 0;
+}
 
 static int open_parts(struct encoder *encoder, const char *folder,
                       const struct encoder_options *options, struct err *err)
@@ -18,6 +46,8 @@ static int open_parts(struct encoder *encoder, const char *folder,
         r = matmul_choose(&backend, getenv("SBERT_BACKEND"), kernels, err);
     if (r == 0)
         r = model_open(&encoder->model, folder, err);
+    if (r == 0)
+        r = choose_vector(encoder, err);
     if (r == 0 && options && options->max_seq_length > 0)
         r = model_set_max_seq_length(encoder->model, options->max_seq_length, err);
     if (r == 0 && options && options->escape_special_tokens)
@@ -76,12 +106,13 @@ static void name_cure(struct err *err)
             wrong.message);
 }
 
-int encoder_open(struct encoder **ret_encoder, const char *folder,
-                 const struct encoder_options *options, struct err *err)
+static int open_as(struct encoder **ret_encoder, const char *folder, bool first_token,
+                   const struct encoder_options *options, struct err *err)
 {
     struct encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder)
         return err_memory(err, "an encoder");
+    encoder->first_token = first_token;
     int r = open_parts(encoder, folder, options, err);
     if (r < 0) {
         name_cure(err);
@@ -91,6 +122,18 @@ int encoder_open(struct encoder **ret_encoder, const char *folder,
     fill_info(encoder);
     *ret_encoder = encoder;
     return 0;
+}
+
+int encoder_open(struct encoder **ret_encoder, const char *folder,
+                 const struct encoder_options *options, struct err *err)
+{
+    return open_as(ret_encoder, folder, false, options, err);
+}
+
+int encoder_open_first_token(struct encoder **ret_encoder, const char *folder,
+                             const struct encoder_options *options, struct err *err)
+{
+    return open_as(ret_encoder, folder, true, options, err);
 }
 
 void encoder_close(struct encoder *encoder)

@@ -69,11 +69,8 @@ static int read_modules(struct model *model, const json_t *list, char **ret_pool
                            "Pooling, then Normalize or nothing",
                            model->folder, i, type);
     }
-    if (count < 2)
-        return err_set(err, ERR_UNSUPPORTED, "%s/modules.json has no Pooling module",
-                       model->folder);
     r = module_folder(model->folder, json_array_get(list, 0), &model->transformer_folder, err);
-    if (r == 0)
+    if (r == 0 && count > 1)
         r = module_folder(model->folder, json_array_get(list, 1), ret_pooling_folder, err);
     model->normalize = count == 3;
     return r;
@@ -85,11 +82,12 @@ int modules_read(struct model *model, char **ret_pooling_folder, struct err *err
     char *path = file_join(model->folder, "modules.json");
     int r = path ? 0 : err_memory(err, model->folder);
 
+    *ret_pooling_folder = NULL;
     if (r < 0)
         goto out;
     if (!file_exists(path)) {
         model->transformer_folder = strdup(model->folder);
-        *ret_pooling_folder = NULL;
+        model->pooling = POOLING_MEAN;
         r = model->transformer_folder ? 0 : err_memory(err, model->folder);
         goto out;
     }
@@ -195,7 +193,6 @@ static int read_pooling(struct model *model, const json_t *json, const char *fol
 
 int modules_read_pooling(struct model *model, const char *folder, struct err *err)
 {
-    model->pooling = folder ? 0 : POOLING_MEAN;
     if (folder) {
         json_t *json;
         int r = config_read_object(&json, folder, "config.json", err);
