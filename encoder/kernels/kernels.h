@@ -27,13 +27,16 @@ struct matmul_block {
     size_t y_stride, columns; /* columns <= panel_width are written */
 };
 
-/* Attention of one head over one sequence: out = softmax(scale * q k^T) v. All of q, k and v are
- * (tokens, head_size) with `stride` floats between rows, out has `out_stride`. `scratch` holds
- * attention_scratch_size() floats, 64-byte aligned. */
+/* Attention of one head over one sequence: out = softmax(scale * (q k^T + bias)) v. All of q, k and
+ * v are (tokens, head_size) with `stride` floats between rows, out has `out_stride`. The bias of
+ * query i and key j is bias[i - j], or 0 where `bias` is NULL; floats up to ATTENTION_QUERY_BLOCK
+ * beyond bias[tokens - 1] may be read, whatever they are. `scratch` holds attention_scratch_size()
+ * floats, 64-byte aligned. */
 struct attention_head {
     const float *q, *k, *v;
     size_t stride, tokens, head_size;
     float scale;
+    const float *bias;
     float *out;
     size_t out_stride;
     float *scratch;

@@ -77,9 +77,12 @@ static void attend(const struct attention_head *head)
     float *scores = head->scratch;
     for (size_t i = 0; i < head->tokens; i++) {
         float *out = head->out + i * head->out_stride;
-        for (size_t j = 0; j < head->tokens; j++)
-            scores[j] = head->scale * dot(head->q + i * head->stride, head->k + j * head->stride,
-                                          head->head_size);
+        for (size_t j = 0; j < head->tokens; j++) {
+            float product =
+                dot(head->q + i * head->stride, head->k + j * head->stride, head->head_size);
+            float bias = head->bias ? head->bias[(ptrdiff_t)i - (ptrdiff_t)j] : 0;
+            scores[j] = head->scale * (product + bias);
+        }
         softmax(scores, head->tokens);
         for (size_t d = 0; d < head->head_size; d++)
             out[d] = 0;

@@ -53,13 +53,37 @@ static int read_sizes(struct model *model, const json_t *json, const struct fami
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < sizeof sizes / sizeof sizes[0]; i++)
-        r = read_size(json, sizes[i].key, 1, sizes[i].limit, sizes[i].ret_size,
-                      model->transformer_folder, err);
+        if (sizes[i].key)
+            r = read_size(json, sizes[i].key, 1, sizes[i].limit, sizes[i].ret_size,
+                          model->transformer_folder, err);
     if (r == 0 && model->hidden_size % model->heads != 0)
         r = err_set(err, ERR_CORRUPT, "%s/config.json: %zu heads do not divide %s %zu",
                     model->transformer_folder, model->heads, keys->hidden_size, model->hidden_size);
+    return r;
+}
+
+/* Where positions begin, and how many kinds of relative ones there are. After the sizes. */
+static int read_positions(struct model *model, const json_t *json, const struct family *family,
+                          struct err *err)
+{
+    const struct family_keys *keys = &family->keys;
+    const char *folder = model->transformer_folder;
+    size_t padding_id = family->padding_id;
+    int r = 0;
+
+    if (keys->padding_id && json_object_get(json, keys->padding_id))
+        r = read_size(json, keys->padding_id, 0, SIZE_LIMIT, &padding_id, folder, err);
+    model->positions_after_padding = family->positions_after_padding;
+    model->position_offset = family->positions_after_padding ? padding_id + 1 : 0;
+    model->relative_buckets = family->relative_buckets;
+    if (r == 0 && keys->relative_buckets && json_object_get(json, keys->relative_buckets))
+        r = read_size(json, keys->relative_buckets, 4, SIZE_LIMIT, &model->relative_buckets, folder,
+                      err);
+    if (r == 0 && model->relative_buckets != family->relative_buckets)
+        r = err_set(err, ERR_UNSUPPORTED, "%s/config.json: %s is not %zu", folder,
+                    keys->relative_buckets, family->relative_buckets);
     if (r == 0 && model->max_positions <= model->position_offset)
-        r = err_set(err, ERR_CORRUPT, "%s/config.json: %s is too small", model->transformer_folder,
+        r = err_set(err, ERR_CORRUPT, "%s/config.json: %s is too small", folder,
                     keys->max_positions);
     return r;
 }
@@ -100,11 +124,12 @@ static int find_family(const json_t *json, const char *folder, const struct fami
 
     if (!family)
         return err_set(err, ERR_UNSUPPORTED,
-                       "%s/config.json: models of the type %.64s are not supported (bert is)",
+                       "%s/config.json: models of the type %.64s are not supported (%s are)",
                        folder,
                        type         ? type
                        : class_name ? class_name
-                                    : "(none given)");
+                                    : "(none given)",
+                       FAMILY_NAMES);
     if (class_name && !family_has_class(family, class_name))
         return err_set(err, ERR_UNSUPPORTED,
                        "%s/config.json: the architecture %.64s is not supported (%sModel is)",
@@ -146,13 +171,16 @@ int config_read(struct model *model, const struct family **ret_family, float *re
     if (r < 0)
         goto out;
     model->architecture = family->model_type;
-    model->position_offset = family->position_offset;
     r = read_sizes(model, json, &family->keys, err);
+    if (r == 0)
+        r = read_positions(model, json, family, err);
     if (r == 0)
         r = read_activation(model, json, family->keys.activation, err);
     if (r < 0)
         goto out;
-    const json_t *eps = json_object_get(json, family->keys.layer_norm_eps);
+    const json_t *eps = NULL;
+    if (family->keys.layer_norm_eps)
+        eps = json_object_get(json, family->keys.layer_norm_eps);
     double value = eps ? json_number_value(eps) : family->layer_norm_eps;
     if (!(value > 0 && value < 1)) {
         r = err_set(err, ERR_CORRUPT, "%s/config.json: %s is not between 0 and 1", folder,

@@ -26,8 +26,14 @@ static int append_file(struct buf *text, const char *what, const char *path, str
  * there, and tokenizer_config.json can override parts of either form. */
 static int append_tokenizer(struct buf *text, const char *folder, struct err *err)
 {
-    static const char *const names[] = {"tokenizer.json", "vocab.txt", "added_tokens.json",
-                                        "special_tokens_map.json", "tokenizer_config.json"};
+    static const char *const names[] = {"tokenizer.json",
+                                        "vocab.txt",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "sentencepiece.bpe.model",
+                                        "added_tokens.json",
+                                        "special_tokens_map.json",
+                                        "tokenizer_config.json"};
     bool whole = false;
     int r = 0;
 

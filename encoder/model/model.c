@@ -108,6 +108,9 @@ static int bind_embeddings(struct model *model, const struct binder *binder,
     if (r == 0 && names->token_type_embeddings)
         r = bind_table(binder, names->token_type_embeddings, model->type_vocabulary_size, hidden,
                        &model->token_type_embeddings, err);
+    if (r == 0 && names->relative_bias)
+        r = bind_table(binder, names->relative_bias, model->relative_buckets, model->heads,
+                       &model->relative_bias, err);
     if (r == 0)
         r = bind_norm(binder, names->embedding_norm, hidden, &model->embedding_norm, err);
     return r;

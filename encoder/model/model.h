@@ -57,18 +57,22 @@ struct model {
     char *folder;
     char *transformer_folder; /* where config.json, the weights and the tokenizer's files stand: the
                                  folder itself, or one below it in old models */
-    const char *architecture; /* "bert" */
+    const char *architecture; /* "bert", "roberta" ...: config.json's model_type */
 
     size_t vocabulary_size, hidden_size, layers, heads, intermediate_size;
-    size_t max_positions;   /* rows of the position table */
-    size_t position_offset; /* 0 for BERT */
-    size_t type_vocabulary_size;
+    size_t max_positions;         /* rows of the position table */
+    size_t position_offset;       /* the first token's row there: 0 for BERT */
+    bool positions_after_padding; /* tokens whose id is position_offset - 1, the padding token's,
+                                     have that row and are not counted for those after them */
+    size_t type_vocabulary_size;  /* 0 where the model has no token types */
+    size_t relative_buckets;      /* rows of relative_bias, or 0 */
     enum activation activation;
 
     const float *word_embeddings;       /* (vocabulary_size, hidden_size) */
     const float *position_embeddings;   /* (max_positions, hidden_size) */
     const float *token_type_embeddings; /* (type_vocabulary_size, hidden_size) or NULL */
     struct layer_norm embedding_norm;
+    const float *relative_bias;      /* (relative_buckets, heads), for all layers, or NULL */
     struct transformer_layer *layer; /* [layers] */
 
     unsigned pooling;   /* enum pooling_mode bits */

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-void attention_run(const struct model *model, const struct kernels *kernels,
-                   struct workspace *workspace)
+void attention_run(const struct model *model, const struct relative_bias *bias,
+                   const struct kernels *kernels, struct workspace *workspace)
 {
     const struct batch *batch = &workspace->batch;
     size_t hidden = model->hidden_size, head_size = hidden / model->heads;
@@ -25,6 +25,7 @@ void attention_run(const struct model *model, const struct kernels *kernels,
             head.k = head.q + hidden;
             head.v = head.k + hidden;
             head.out = context + h * head_size;
+            head.bias = relative_bias_of_head(bias, h);
             kernels->attend(&head);
         }
     }

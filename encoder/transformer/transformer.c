@@ -1,4 +1,4 @@
-/* The forward pass of the BERT family, top to bottom.
+/* The forward pass of BERT and its relatives, top to bottom.
  *
  * Devlin et al., arXiv 1810.04805; the layer is that of Vaswani et al., arXiv 1706.03762, with the
  * norm after each residual. Shapes are (rows, columns), row-major.
@@ -9,6 +9,7 @@
 
 #include "encoder/transformer/attention.h"
 #include "encoder/transformer/pooling.h"
+#include "encoder/transformer/relative_bias.h"
 
 struct layer_weights {
     struct matmul_weight *qkv; /* query, key and value side by side */
@@ -20,6 +21,7 @@ struct layer_weights {
 struct transformer {
     const struct model *model;
     const struct kernels *kernels;
+    struct relative_bias relative_bias;
     struct layer_weights layers[];
 };
 
@@ -49,12 +51,12 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
         return err_memory(err, "a transformer");
     transformer->model = model;
     transformer->kernels = kernels;
-    for (size_t i = 0; i < model->layers; i++) {
-        int r = prepare_layer(&transformer->layers[i], &model->layer[i], kernels, backend, err);
-        if (r < 0) {
-            transformer_close(transformer);
-            return r;
-        }
+    int r = relative_bias_open(&transformer->relative_bias, model, err);
+    for (size_t i = 0; r == 0 && i < model->layers; i++)
+        r = prepare_layer(&transformer->layers[i], &model->layer[i], kernels, backend, err);
+    if (r < 0) {
+        transformer_close(transformer);
+        return r;
     }
     *ret_transformer = transformer;
     return 0;
@@ -70,27 +72,37 @@ void transformer_close(struct transformer *transformer)
         matmul_release(transformer->layers[i].intermediate);
         matmul_release(transformer->layers[i].output);
     }
+    relative_bias_close(&transformer->relative_bias);
     free(transformer);
+}
+
+/* A padding token that stands in the text has a row of its own in the position table and takes none
+ * of the others, where the model's positions count so. */
+static void embed_sequence(const struct transformer *transformer, struct workspace *workspace,
+                           size_t start, size_t end)
+{
+    const struct model *model = transformer->model;
+    const struct batch *batch = &workspace->batch;
+    size_t hidden = model->hidden_size, next = model->position_offset;
+
+    for (size_t t = start; t < end; t++) {
+        const float *type = NULL;
+        bool padding =
+            model->positions_after_padding && batch->ids[t] == model->position_offset - 1;
+        size_t position = padding ? model->position_offset - 1 : next++;
+        if (model->token_type_embeddings)
+            type = model->token_type_embeddings + batch->type_ids[t] * hidden;
+        transformer->kernels->add_norm(model->word_embeddings + batch->ids[t] * hidden,
+                                       model->position_embeddings + position * hidden, type,
+                                       &model->embedding_norm, hidden, workspace->x + t * hidden);
+    }
 }
 
 void transformer_embed(const struct transformer *transformer, struct workspace *workspace)
 {
-    const struct model *model = transformer->model;
     const struct batch *batch = &workspace->batch;
-    size_t hidden = model->hidden_size;
-
-    for (size_t s = 0; s < batch->sequences; s++) {
-        for (size_t t = batch->starts[s]; t < batch->starts[s + 1]; t++) {
-            size_t position = t - batch->starts[s] + model->position_offset;
-            const float *type = NULL;
-            if (model->token_type_embeddings)
-                type = model->token_type_embeddings + batch->type_ids[t] * hidden;
-            transformer->kernels->add_norm(model->word_embeddings + batch->ids[t] * hidden,
-                                           model->position_embeddings + position * hidden, type,
-                                           &model->embedding_norm, hidden,
-                                           workspace->x + t * hidden);
-        }
-    }
+    for (size_t s = 0; s < batch->sequences; s++)
+        embed_sequence(transformer, workspace, batch->starts[s], batch->starts[s + 1]);
 }
 
 /* x = norm(x + y), row by row. */
@@ -137,8 +149,9 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
     /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b */
     multiply(team, weights->qkv, workspace->x, tokens, ACTIVATION_IDENTITY, workspace->qkv);
 
-    /* context (tokens, hidden) = softmax(q k^T / sqrt(head size)) v, per sequence and head */
-    attention_run(model, transformer->kernels, workspace);
+    /* context (tokens, hidden) = softmax(q k^T / sqrt(head size) + bias) v, per sequence and head
+     */
+    attention_run(model, &transformer->relative_bias, transformer->kernels, workspace);
 
     /* x = norm(x + context Wo^T + b) */
     multiply(team, weights->attention_output, workspace->context, tokens, ACTIVATION_IDENTITY,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tiny random BERT models of tests/golden/models with their expected outputs.
+"""Makes the tiny random models of tests/golden/models with their expected outputs.
 
     python3 tests/golden/make_models.py [FOLDER]
 
@@ -14,6 +14,7 @@ import sys
 
 import safetensors.torch
 import sentence_transformers
+import tokenizers
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
@@ -48,6 +49,14 @@ TEXTS = [
     ("search the text of the files for a word " * 2, "stock market prices fall today and rise"),
 ]
 
+# Literal padding tokens, which RoBERTa's and MPNet's positions do not count, and texts long enough
+# for every bucket of relative positions.
+FAMILY_TEXTS = TEXTS + [
+    ("a <pad> great <pad> day", None),
+    ("<pad>the cat", None),
+    ("the dog runs fast and the cat is slow " * 20, None),
+]
+
 # What each model is there for is said in README.md.
 MODELS = {
     "cls-32": dict(hidden=32, pooling="cls", style="new"),
@@ -56,6 +65,11 @@ MODELS = {
     "cls-mean-64": dict(hidden=64, pooling=["cls", "mean"], style="new", dtype=torch.bfloat16),
     "mean-32-f16": dict(hidden=32, pooling="mean", normalize=True, style="shards",
                         dtype=torch.float16, activation="relu"),
+    "roberta-max-32": dict(family="roberta", hidden=32, pooling="max", style="new"),
+    "xlm-roberta-mean-32": dict(family="xlm-roberta", hidden=32, pooling="mean", style="old",
+                                normalize=True),
+    "distilbert-mean-32": dict(family="distilbert", hidden=32, pooling="mean", style="old"),
+    "mpnet-mean-32": dict(family="mpnet", hidden=32, pooling="mean", style="new", normalize=True),
 }
 
 
@@ -82,10 +96,12 @@ def randomize(model, seed):
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn(weight.shape, generator=generator)
-            if "LayerNorm.weight" in name:
+            if name.lower().endswith(("layernorm.weight", "layer_norm.weight")):
                 weight.copy_(1 + 0.2 * noise)
             elif name.endswith("bias"):
                 weight.copy_(0.1 * noise)
+            elif "relative_attention_bias" in name:
+                weight.copy_(noise)
             else:
                 weight.copy_(noise * (0.5 if "embeddings" in name else 1.5 / weight.shape[1] ** 0.5))
 
@@ -94,32 +110,100 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def build(folder, hidden, pooling, seed, normalize=False, style="new", dtype=torch.float32,
-          activation="gelu"):
+def bert_tokenizer(base, kind=transformers.BertTokenizer, special=SPECIAL, limit=32):
+    words = special + vocabulary()[len(SPECIAL):]
+    (base / "vocab.txt").write_text("".join(word + "\n" for word in words))
+    return kind(vocab=str(base / "vocab.txt"), do_lower_case=True, model_max_length=limit)
+
+
+def mpnet_tokenizer(base):
+    special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+    return bert_tokenizer(base, transformers.MPNetTokenizer, special, FAMILY_LIMIT)
+
+
+def corpus():
+    """Lines to train the tiny tokenizers on."""
+    return [text for text, _ in TEXTS] + [" ".join(WORDS[i:] + WORDS[:i]) for i in range(24)]
+
+
+def roberta_tokenizer(base):
+    """Byte-level BPE with the files that RoBERTa has."""
+    bpe = tokenizers.ByteLevelBPETokenizer()
+    bpe.train_from_iterator(corpus(), vocab_size=400, show_progress=False,
+                            special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    bpe.save_model(str(base))
+    return transformers.RobertaTokenizer(vocab=str(base / "vocab.json"),
+                                         merges=str(base / "merges.txt"),
+                                         model_max_length=FAMILY_LIMIT)
+
+
+def xlm_roberta_tokenizer(base):
+    """Unigram: each word as a piece after a space and a common one, each letter a rare one."""
+    pieces = [(p, 0.0) for p in ("<s>", "<pad>", "</s>", "<unk>")]
+    pieces += [("\u2581" + word, -3.0 - i / 16) for i, word in enumerate(dict.fromkeys(WORDS))]
+    pieces += [(piece, -5.0 - i / 16) for i, piece in enumerate(PIECES)]
+    pieces += [(letter, -9.0 - i / 16) for i, letter in enumerate("\u2581" + LETTERS + ".,;!?-\u96e8")
+               if letter not in PIECES]
+    pieces += [("<mask>", 0.0)]
+    return transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=FAMILY_LIMIT)
+
+
+def sizes(words, hidden, **others):
+    """The configuration that all families but DistilBERT spell alike."""
+    return dict(vocab_size=words, hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
+                intermediate_size=hidden + hidden // 2, **others)
+
+
+# The limit on tokens of the families after BERT; their tables have room for two positions more.
+FAMILY_LIMIT = 160
+AFTER_PADDING = dict(max_position_embeddings=FAMILY_LIMIT + 2, layer_norm_eps=1e-5)
+
+FAMILIES = {
+    "bert": (bert_tokenizer, lambda words, hidden, activation: transformers.BertModel(
+        transformers.BertConfig(max_position_embeddings=40, hidden_act=activation,
+                                **sizes(words, hidden)))),
+    "roberta": (roberta_tokenizer, lambda words, hidden, activation: transformers.RobertaModel(
+        transformers.RobertaConfig(type_vocab_size=1, **AFTER_PADDING, **sizes(words, hidden)))),
+    "xlm-roberta": (
+        xlm_roberta_tokenizer, lambda words, hidden, activation: transformers.XLMRobertaModel(
+            transformers.XLMRobertaConfig(type_vocab_size=1, **AFTER_PADDING,
+                                          **sizes(words, hidden)))),
+    "distilbert": (
+        lambda base: bert_tokenizer(base, transformers.DistilBertTokenizer, limit=FAMILY_LIMIT),
+        lambda words, hidden, activation: transformers.DistilBertModel(
+            transformers.DistilBertConfig(
+                vocab_size=words, dim=hidden, n_layers=2, n_heads=4, hidden_dim=hidden * 2,
+                max_position_embeddings=FAMILY_LIMIT))),
+    "mpnet": (mpnet_tokenizer, lambda words, hidden, activation: transformers.MPNetModel(
+        transformers.MPNetConfig(**AFTER_PADDING, **sizes(words, hidden)))),
+}
+
+
+def build(folder, hidden, pooling, seed, family="bert", normalize=False, style="new",
+          dtype=torch.float32, activation="gelu"):
     """Writes the model as sentence-transformers saves it, then re-spells it in its style."""
-    words = vocabulary()
     base = folder / "base"
     base.mkdir(parents=True)
-    (base / "vocab.txt").write_text("".join(word + "\n" for word in words))
-    transformers.BertTokenizer(vocab=str(base / "vocab.txt"), do_lower_case=True,
-                               model_max_length=32).save_pretrained(base)
-    config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=hidden, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=hidden + hidden // 2, max_position_embeddings=40, hidden_act=activation)
-    bert = transformers.BertModel(config)
-    randomize(bert, seed)
-    bert.to(dtype).save_pretrained(base)
+    make_tokenizer, make_transformer = FAMILIES[family]
+    tokenizer = make_tokenizer(base)
+    tokenizer.save_pretrained(base)
+    transformer = make_transformer(len(tokenizer), hidden, activation)
+    randomize(transformer, seed)
+    transformer.to(dtype).save_pretrained(base)
 
     modules = [Transformer(str(base)), Pooling(hidden, pooling_mode=pooling)]
     if normalize:
         modules.append(Normalize())
     SentenceTransformer(modules=modules, device="cpu").save_pretrained(
         str(folder), create_model_card=False)
+    for name in ("vocab.json", "merges.txt"):
+        if (base / name).exists():
+            shutil.move(base / name, folder / name)
     shutil.rmtree(base)
-    respell(folder, style, hidden, pooling)
+    respell(folder, style, hidden, pooling, 24 if family == "bert" else FAMILY_LIMIT)
 
 
-def respell(folder, style, hidden, pooling):
+def respell(folder, style, hidden, pooling, limit):
     """What older versions wrote, file by file."""
     weights = folder / "model.safetensors"
     tensors = safetensors.torch.load_file(weights)
@@ -137,7 +221,7 @@ def respell(folder, style, hidden, pooling):
             "pooling_mode_mean_sqrt_len_tokens": False,
         })
         write_json(folder / "sentence_bert_config.json",
-                   {"max_seq_length": 24, "do_lower_case": False})
+                   {"max_seq_length": limit, "do_lower_case": False})
     if style == "first":
         old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
         renamed = {"bert.embeddings.position_ids": torch.arange(40).unsqueeze(0)}
@@ -174,13 +258,13 @@ def load_reference(folder, style):
     return loaded.double().eval()
 
 
-def expect(folder, style):
+def expect(folder, style, cases):
     """Runs every text alone, module by module, and writes what came out of each."""
     model = load_reference(folder, style)
     transformer, tokenizer = model[0], model.tokenizer
     limit = model.max_seq_length
     texts, hidden, pooled, final = [], [], [], []
-    for text, pair in TEXTS:
+    for text, pair in cases:
         features = tokenizer(text, pair, truncation="longest_first", max_length=limit,
                              return_tensors="pt")
         full = tokenizer(text, pair)["input_ids"]
@@ -199,7 +283,8 @@ def expect(folder, style):
         texts.append({
             "text": text, "pair": pair,
             "ids": features["input_ids"][0].tolist(),
-            "type_ids": features["token_type_ids"][0].tolist(),
+            "type_ids": features.get("token_type_ids",
+                                     torch.zeros_like(features["input_ids"]))[0].tolist(),
             "full_count": len(full),
         })
     files = {f"hidden_{i}.f32": torch.cat([states[i] for states in hidden])
@@ -233,7 +318,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
         build(folder, seed=seed, **settings)
         (folder / "expected").mkdir()
-        expect(folder, settings["style"])
+        expect(folder, settings["style"], FAMILY_TEXTS if "family" in settings else TEXTS)
         for file in folder.rglob("*.safetensors"):
             file.chmod(0o644)
         size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

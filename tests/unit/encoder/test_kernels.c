@@ -163,7 +163,7 @@ static void rows_are_reduced_alike_and_within_bounds(void **state)
         }
 }
 
-/* softmax(scale q k^T) v in double. */
+/* softmax(scale (q k^T + bias)) v in double. */
 static void attend_in_double(const struct attention_head *head, double *out)
 {
     double *weights = calloc(head->tokens, sizeof *weights);
@@ -171,7 +171,7 @@ static void attend_in_double(const struct attention_head *head, double *out)
     for (size_t i = 0; i < head->tokens; i++) {
         double sum = 0;
         for (size_t j = 0; j < head->tokens; j++) {
-            double score = 0;
+            double score = head->bias ? (double)head->bias[(ptrdiff_t)i - (ptrdiff_t)j] : 0;
             for (size_t d = 0; d < head->head_size; d++)
                 score +=
                     (double)head->q[i * head->stride + d] * (double)head->k[j * head->stride + d];
@@ -188,13 +188,15 @@ static void attend_in_double(const struct attention_head *head, double *out)
     free(weights);
 }
 
-static void check_attention(const struct kernels *kernels, size_t tokens, size_t head_size)
+static void check_attention(const struct kernels *kernels, size_t tokens, size_t head_size,
+                            bool biased)
 {
     size_t stride = 3 * head_size + 5, out_stride = head_size + 3;
     float *qkv = random_floats(tokens * stride, 2);
     float *out = random_floats(tokens * out_stride, 1);
     float *before = calloc(tokens * out_stride, sizeof *before);
     double *wanted = calloc(tokens * head_size, sizeof *wanted);
+    float *biases = random_floats(2 * tokens + ATTENTION_QUERY_BLOCK, 3);
     struct attention_head head = {
         .q = qkv,
         .k = qkv + head_size,
@@ -203,6 +205,7 @@ static void check_attention(const struct kernels *kernels, size_t tokens, size_t
         .tokens = tokens,
         .head_size = head_size,
         .scale = 1 / sqrtf((float)head_size),
+        .bias = biased ? biases + tokens : NULL,
         .out = out,
         .out_stride = out_stride,
         .scratch = random_floats(attention_scratch_size(tokens, head_size), 1),
@@ -225,6 +228,7 @@ static void check_attention(const struct kernels *kernels, size_t tokens, size_t
                          wanted[i * head_size + d]);
         }
     free(head.scratch);
+    free(biases);
     free(wanted);
     free(before);
     free(out);
@@ -240,7 +244,8 @@ static void attention_agrees_with_double(void **state)
     for (int t = 0; t < table_count; t++)
         for (size_t n = 0; n < sizeof token_counts / sizeof token_counts[0]; n++)
             for (size_t h = 0; h < sizeof head_sizes / sizeof head_sizes[0]; h++)
-                check_attention(tables[t], token_counts[n], head_sizes[h]);
+                for (int biased = 0; biased < 2; biased++)
+                    check_attention(tables[t], token_counts[n], head_sizes[h], biased);
 }
 
 static void attention_with_scores_far_apart_stays_finite(void **state)

@@ -58,6 +58,49 @@ static void every_spelling_of_a_folder_loads(void **state)
     }
 }
 
+static void the_families_differ_in_what_the_table_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *architecture;
+        size_t position_offset, max_seq_length, types, buckets;
+        double eps;
+    } models[] = {
+        {"roberta-max-32", "roberta", 2, 160, 1, 0, 1e-5},
+        {"xlm-roberta-mean-32", "xlm-roberta", 2, 160, 1, 0, 1e-5},
+        {"distilbert-mean-32", "distilbert", 0, 160, 0, 0, 1e-12},
+        {"mpnet-mean-32", "mpnet", 2, 160, 0, 32, 1e-5},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        struct model *model = open_golden(models[i].name);
+        assert_string_equal(model->architecture, models[i].architecture);
+        assert_int_equal(model->position_offset, models[i].position_offset);
+        assert_int_equal(model->positions_after_padding, models[i].position_offset > 0);
+        assert_int_equal(model->max_seq_length, models[i].max_seq_length);
+        assert_int_equal(model->type_vocabulary_size, models[i].types);
+        assert_int_equal(!model->token_type_embeddings, models[i].types == 0);
+        assert_int_equal(!model->relative_bias, models[i].buckets == 0);
+        assert_float_equal(model->embedding_norm.eps, models[i].eps, 1e-12);
+        model_close(model);
+    }
+}
+
+/* RoBERTa's limit leaves out the rows up to the padding token's, wherever that is. */
+static void positions_begin_after_the_padding_token(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("roberta-max-32");
+    golden_copy_edit(&copy, "config.json", "\"pad_token_id\": 1", "\"pad_token_id\": 5");
+    struct model *model = NULL;
+    struct err err;
+    if (model_open(&model, copy.folder, &err) < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(model->position_offset, 6);
+    assert_int_equal(model->max_seq_length, 156);
+    model_close(model);
+    golden_copy_drop(&copy);
+}
+
 /* The first row of the expected hidden_0.f32 is the norm of what the tables hold for [CLS] (id 2)
  * at position 0 with type 0. */
 static void check_first_embedding(const char *name)
@@ -159,6 +202,26 @@ static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
                 "truncate_dim");
     refuse_edit("config_sentence_transformers.json", "\"cosine\"", "\"hamming\"", ERR_UNSUPPORTED,
                 "hamming");
+}
+
+static void a_variant_of_a_family_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("mpnet-mean-32");
+    golden_copy_edit(&copy, "config.json", "\"relative_attention_num_buckets\": 32",
+                     "\"relative_attention_num_buckets\": 64");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "relative_attention_num_buckets");
+    copy = golden_copy_make("roberta-max-32");
+    golden_copy_edit(&copy, "config.json", "\"pad_token_id\": 1", "\"pad_token_id\": 161");
+    expect_refusal(&copy, ERR_CORRUPT, "max_position_embeddings");
+    copy = golden_copy_make("cls-32");
+    golden_copy_edit(&copy, "config.json", "\"model_type\": \"bert\"",
+                     "\"model_type\": \"albert\"");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "albert");
+    copy = golden_copy_make("cls-32");
+    golden_copy_edit(&copy, "config.json", "\"model_type\": \"bert\"",
+                     "\"model_type\": \"modernbert\"");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "modernbert");
 }
 
 static void a_fourth_module_is_refused_by_name(void **state)
@@ -365,9 +428,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_spelling_of_a_folder_loads),
+        cmocka_unit_test(the_families_differ_in_what_the_table_says),
+        cmocka_unit_test(positions_begin_after_the_padding_token),
         cmocka_unit_test(the_numbers_are_right_in_every_precision_and_naming),
         cmocka_unit_test(an_f32_tensor_stays_in_the_mapped_file),
         cmocka_unit_test(what_the_forward_pass_does_not_do_is_refused_by_name),
+        cmocka_unit_test(a_variant_of_a_family_is_refused_by_name),
         cmocka_unit_test(a_fourth_module_is_refused_by_name),
         cmocka_unit_test(weights_that_do_not_fit_the_configuration_are_named),
         cmocka_unit_test(a_missing_file_is_named),

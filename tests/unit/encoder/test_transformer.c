@@ -10,10 +10,21 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "encoder/transformer/pooling.h"
+#include "encoder/transformer/relative_bias.h"
 #include "encoder/transformer/transformer.h"
 #include "tests/test.h"
 
-static const char *const models[] = {"cls-32", "mean-64", "max-32", "cls-mean-64", "mean-32-f16"};
+static const char *const models[] = {
+    "cls-32",
+    "mean-64",
+    "max-32",
+    "cls-mean-64",
+    "mean-32-f16",
+    "roberta-max-32",
+    "xlm-roberta-mean-32",
+    "distilbert-mean-32",
+    "mpnet-mean-32",
+};
 static const char *const isas[] = {"generic", "avx2", "avx512"};
 
 static json_t *read_expected(const char *model)
@@ -124,7 +135,7 @@ static void check_model(const char *name, const char *isa)
     snprintf(folder, sizeof folder, "tests/golden/models/%s", name);
     if (model_open(&model, folder, &err) < 0 ||
         transformer_open(&transformer, model, kernels, &matmul_packed, &err) < 0 ||
-        workspace_open(&workspace, model, 512, &err) < 0)
+        workspace_open(&workspace, model, 1024, &err) < 0)
         fail_msg("%s", err.message);
     fill_batch(&workspace.batch, expected);
     check_layers(name, isa, model, transformer, &workspace);
@@ -141,6 +152,21 @@ static void every_layer_gives_what_pytorch_gave(void **state)
     for (size_t m = 0; m < sizeof models / sizeof models[0]; m++)
         for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++)
             check_model(models[m], isas[i]);
+}
+
+/* The distances at which PyTorch's f32 logarithm changes the bucket, found by computing all. */
+static void relative_distances_fall_into_the_buckets_of_the_reference(void **state)
+{
+    (void)state;
+    static const ptrdiff_t firsts[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91};
+    size_t bucket = 0;
+    for (ptrdiff_t distance = 0; distance < 20000; distance++) {
+        if (bucket + 1 < 16 && distance == firsts[bucket + 1])
+            bucket++;
+        assert_int_equal(relative_bias_bucket(distance, 32), bucket);
+        if (distance > 0)
+            assert_int_equal(relative_bias_bucket(-distance, 32), 16 + bucket);
+    }
 }
 
 /* The modes that no golden model has, by hand: three tokens of two numbers. */
@@ -205,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layer_gives_what_pytorch_gave),
+        cmocka_unit_test(relative_distances_fall_into_the_buckets_of_the_reference),
         cmocka_unit_test(every_pooling_mode_follows_its_definition),
         cmocka_unit_test(a_vector_of_zeros_stays_one_when_normalised),
         cmocka_unit_test(a_workspace_beyond_all_bounds_is_refused),
