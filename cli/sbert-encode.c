@@ -10,13 +10,14 @@
 #include "cli/terminal.h"
 #include "encoder/model/registry.h"
 
-static const char usage[] = "[FILE|-]\n--text=TEXT...\n--similarity A B";
+static const char usage[] = "[FILE|-]\n--text=TEXT...\n--similarity A B\n--pairs [FILE|-]";
 
 static const char about[] =
     "Turns texts, one a line, into vectors.\v"
     "Without -o, each vector is a line of standard output: a JSON array. As lines, an empty line "
     "is an empty text; as jsonl, each line is {\"text\": \"...\"}. Rows are in the order of the "
-    "texts.\n\nExit codes: 0 done, 2 error.";
+    "texts. With --pairs, a line is two texts with a tab between them, or {\"text\", "
+    "\"pair\"}.\n\nExit codes: 0 done, 2 error.";
 
 enum {
     OPTION_PRECISION = 256,
@@ -25,6 +26,7 @@ enum {
     OPTION_TOKENS,
     OPTION_SHAPE,
     OPTION_SIMILARITY,
+    OPTION_PAIRS,
     OPTION_PROMPT,
     OPTION_MAX_LENGTH,
     OPTION_ESCAPE,
@@ -39,6 +41,7 @@ static const struct argp_option option_table[] = {
     {"tokens", OPTION_TOKENS, NULL, 0, "print ids and pieces instead of vectors", 0},
     {"shape", OPTION_SHAPE, NULL, 0, "print the shape of the vectors: (384,) or (n, 384)", 0},
     {"similarity", OPTION_SIMILARITY, NULL, 0, "print the cosine of the texts A and B", 0},
+    {"pairs", OPTION_PAIRS, NULL, 0, "print logits and scores of pairs, by a cross-encoder", 0},
     {"input-format", OPTION_FORMAT, "FORMAT", 0, "lines or jsonl (else by the file's name)", 0},
     {"invalid-utf8", OPTION_UTF8, "WHAT", 0, "refuse (default), replace or skip", 0},
     {"prompt", OPTION_PROMPT, "TEXT", 0, "put this before every text (what the model says)", 0},
@@ -106,6 +109,10 @@ static void check(struct command_line *line, struct argp_state *state)
         argp_error(state, "a FILE or --text, not both");
     if (line->tokens && (options->output || options->shape))
         argp_error(state, "--tokens goes with neither --output nor --shape");
+    if (options->pairs && (line->similarity || line->tokens || options->output || options->shape ||
+                           options->text_count || options->prompt))
+        argp_error(state, "--pairs goes with none of --text, --tokens, --shape, --similarity, "
+                          "--prompt and --output");
 }
 
 static error_t parse_choice(int key, char *argument, struct argp_state *state)
@@ -168,6 +175,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_SIMILARITY:
         line->similarity = true;
         return 0;
+    case OPTION_PAIRS:
+        line->options.pairs = true;
+        return 0;
     case OPTION_PROMPT:
         line->options.prompt = argument;
         return 0;
@@ -194,6 +204,8 @@ static int run(struct command_line *line)
         return encode_similarity(&line->options, line->arguments[0], line->arguments[1]);
     if (line->argument_count)
         line->options.input = line->arguments[0];
+    if (line->options.pairs)
+        return encode_pairs(&line->options);
     return line->tokens ? encode_tokens(&line->options) : encode_vectors(&line->options);
 }
 

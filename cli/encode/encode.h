@@ -22,6 +22,7 @@ struct encode_options {
     enum texts_format format;
     enum texts_utf8 invalid_utf8;
     bool escape_special_tokens; /* written out in a text they are text */
+    bool pairs;                 /* the input is of pairs */
     bool shape, quiet;
     const volatile sig_atomic_t *cancel;
 };
@@ -32,6 +33,9 @@ int encode_vectors(const struct encode_options *options);
 
 /* {"ids", "pieces", "full_count"} of each text, one object a line. */
 int encode_tokens(const struct encode_options *options);
+
+/* {"logits", "scores"} of each pair of texts, one object a line: by a cross-encoder. */
+int encode_pairs(const struct encode_options *options);
 
 /* The cosine of the two texts, with four decimals. */
 int encode_similarity(const struct encode_options *options, const char *a, const char *b);

@@ -40,7 +40,16 @@ int source_next(struct source *source, const char **ret_text, size_t *ret_size, 
     return 1;
 }
 
-static int chunk_add(struct chunk *chunk, const char *text, size_t size, struct err *err)
+/* The next text, or the next pair. */
+static int next(struct source *source, struct text_pair *ret_pair, struct err *err)
+{
+    if (source->options->pairs)
+        return texts_next_pair(source->texts, ret_pair, err);
+    *ret_pair = (struct text_pair){0};
+    return source_next(source, &ret_pair->text, &ret_pair->size, err);
+}
+
+static int chunk_add(struct chunk *chunk, const struct text_pair *pair, struct err *err)
 {
     if (chunk->count == chunk->capacity) {
         size_t capacity = chunk->capacity ? chunk->capacity * 2 : 256;
@@ -50,29 +59,31 @@ static int chunk_add(struct chunk *chunk, const char *text, size_t size, struct 
         chunk->texts = texts;
         chunk->capacity = capacity;
     }
-    char *copy = arena_copy(&chunk->arena, text, size);
-    if (!copy)
+    char *text = arena_copy(&chunk->arena, pair->text, pair->size), *second = NULL;
+    if (pair->pair)
+        second = arena_copy(&chunk->arena, pair->pair, pair->pair_size);
+    if (!text || (pair->pair && !second))
         return err_memory(err, "texts");
-    chunk->texts[chunk->count++] = (struct encoder_text){.text = copy, .size = size};
+    chunk->texts[chunk->count++] = (struct encoder_text){text, pair->size, second, pair->pair_size};
     return 0;
 }
 
 int source_fill(struct source *source, struct chunk *chunk, struct err *err)
 {
-    const char *text;
-    size_t size, bytes = 0;
+    struct text_pair pair;
+    size_t bytes = 0;
     int r = 1;
 
     chunk->count = 0;
     arena_release(&chunk->arena);
     while (chunk->count < source->options->batch && bytes < CHUNK_BYTES) {
-        r = source_next(source, &text, &size, err);
+        r = next(source, &pair, err);
         if (r <= 0)
             return r;
-        r = chunk_add(chunk, text, size, err);
+        r = chunk_add(chunk, &pair, err);
         if (r < 0)
             return r;
-        bytes += size;
+        bytes += pair.size + pair.pair_size;
     }
     return 0;
 }

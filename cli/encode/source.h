@@ -26,8 +26,8 @@ struct chunk {
 };
 void chunk_release(struct chunk *chunk);
 
-/* Fills the chunk, whose old texts go, with the next options->batch texts, or fewer where they are
- * long or the source ends. */
+/* Fills the chunk, whose old texts go, with the next options->batch texts (or pairs, where the
+ * options say so), or fewer where they are long or the source ends. */
 int source_fill(struct source *source, struct chunk *chunk, struct err *err);
 
 #endif

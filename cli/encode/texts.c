@@ -181,6 +181,34 @@ int texts_next(struct texts *texts, const char **ret_text, size_t *ret_size, str
     return r;
 }
 
+int texts_next_pair(struct texts *texts, struct text_pair *ret_pair, struct err *err)
+{
+    struct text_pair pair;
+    int r = texts_next(texts, &pair.text, &pair.size, err);
+    if (r <= 0)
+        return r;
+    if (texts->format == TEXTS_JSONL) {
+        const json_t *second = json_object_get(texts->record, "pair");
+        if (!json_is_string(second))
+            return err_set(err, ERR_INVALID, "%s:%" PRIu64 ": the object has no string \"pair\"",
+                           texts->name, texts->number);
+        pair.pair = json_string_value(second);
+        pair.pair_size = json_string_length(second);
+    } else {
+        const char *end = pair.text + pair.size, *tab = memchr(pair.text, '\t', pair.size);
+        if (!tab || memchr(tab + 1, '\t', (size_t)(end - tab - 1)))
+            return err_set(err, ERR_INVALID,
+                           "%s:%" PRIu64 ": a pair is two texts with one tab between them (or give "
+                           "JSON lines: {\"text\": ..., \"pair\": ...})",
+                           texts->name, texts->number);
+        pair.pair = tab + 1;
+        pair.pair_size = (size_t)(end - pair.pair);
+        pair.size = (size_t)(tab - pair.text);
+    }
+    *ret_pair = pair;
+    return 1;
+}
+
 uint64_t texts_position(const struct texts *texts)
 {
     return texts->stream.offset;

@@ -24,6 +24,11 @@ enum texts_utf8 {
     TEXTS_UTF8_SKIP,    /* the line is passed over and counted */
 };
 
+struct text_pair {
+    const char *text, *pair;
+    size_t size, pair_size;
+};
+
 struct texts;
 
 /* Opens a file, or standard input for "-". TEXTS_AUTO means JSON lines where the name ends in
@@ -36,6 +41,10 @@ void texts_close(struct texts *texts); /* accepts NULL */
  * end the input: ERR_INVALID (not UTF-8, not JSON, no "text"), ERR_LIMIT (a line of over 64 MiB),
  * ERR_CANCELLED (a signal), ERR_IO. */
 int texts_next(struct texts *texts, const char **ret_text, size_t *ret_size, struct err *err);
+
+/* The same for a pair of texts. As lines, one tab stands between them; as JSON lines, the second is
+ * a string "pair". ERR_INVALID also where there is not exactly that. */
+int texts_next_pair(struct texts *texts, struct text_pair *ret_pair, struct err *err);
 
 /* Bytes taken so far, bytes in all (0: not known), and lines passed over by TEXTS_UTF8_SKIP. */
 uint64_t texts_position(const struct texts *texts);

@@ -203,7 +203,10 @@ static int shape_alone(const struct encode_options *options, struct err *err)
     free(folder);
     if (r < 0)
         return r;
-    r = source_open(&source, options, err);
+    if (model->dimension == 0)
+        r = err_set(err, ERR_UNSUPPORTED, "%s gives no vectors; see --pairs", model->folder);
+    if (r == 0)
+        r = source_open(&source, options, err);
     while (r == 0 && (r = source_next(&source, &text, &size, err)) == 1) {
         count++;
         r = 0;
