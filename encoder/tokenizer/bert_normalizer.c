@@ -209,7 +209,7 @@ int bert_normalizer_run(const struct bert_normalizer *normalizer, const char *te
     struct run run = {normalizer, normalized, (uint32_t)from};
     int r;
 
-    normalized->size = normalized->unplaced = normalized->mark_count = 0;
+    normalized->size = normalized->mark_count = 0;
     if ((r = normalized_reserve(normalized, to - from + MOST_BYTES, err)) < 0)
         return r;
     for (size_t i = from; i < to;) {

@@ -26,7 +26,6 @@ struct normalized {
     char *text;       /* (size) UTF-8 */
     uint32_t *starts; /* (size) for each byte: where in the input its code point starts */
     size_t size, capacity;
-    size_t unplaced; /* so many bytes at the start came from no byte: their place is empty */
 
     struct pending_mark *marks, *sorted; /* (mark_capacity) used while normalising */
     size_t mark_count, mark_capacity;

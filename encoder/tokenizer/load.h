@@ -64,13 +64,15 @@ struct tokenizer_source {
 };
 
 /* Fill the tokenizer from tokenizer.json: the first picks the kind by model.type, the others read
- * that kind's parts, in load_wordpiece.c and load_bpe.c. */
+ * that kind's parts, in load_wordpiece.c, load_bpe.c and load_unigram.c. */
 int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                         struct err *err);
 int tokenizer_load_wordpiece(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                              struct err *err);
 int tokenizer_load_bpe(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                        struct err *err);
+int tokenizer_load_unigram(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                           struct err *err);
 
 /* Fill the tokenizer from older files: vocab.txt, and vocab.json with merges.txt. */
 int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_source *source,

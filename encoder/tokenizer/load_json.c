@@ -183,7 +183,7 @@ int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_sour
         const char *type;
         int (*load)(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                     struct err *err);
-    } models[] = {{"WordPiece", tokenizer_load_wordpiece}};
+    } models[] = {{"WordPiece", tokenizer_load_wordpiece}, {"Unigram", tokenizer_load_unigram}};
     const char *type = tokenizer_type(json_object_get(source->json, "model"));
 
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

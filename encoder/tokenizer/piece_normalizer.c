@@ -1,11 +1,8 @@
 /* Running the character map over grapheme clusters, with the places that the reference gives.
  *
  * Places: the reference says of each code point that comes out whether it replaces the next one of
- * the input (and some that are dropped with it) or was added behind the last. Where the map gives
- * more code points than it takes it says "added" of all of them, and of a code point that vanishes
- * it says nothing, so the places of what follows lag behind. Models' tokens are placed like that
- * everywhere, and so they are here. What is added before anything was replaced has an empty place
- * at the stretch's start.
+ * the input, with how many behind it that vanish, or was added behind the last. What vanishes at a
+ * stretch's start is counted nowhere, and the places of all that follows lag behind by as much.
  */
 #include "encoder/tokenizer/piece_normalizer.h"
 
@@ -23,6 +20,8 @@ struct run {
     size_t from, to;
     struct normalized *out;
     size_t place, last; /* the next code point to be replaced, and the last that was */
+    size_t waiting;     /* where the last code point that was put out starts in `out` */
+    ptrdiff_t change;   /* of that one: 1 for added, -N for replacing one with N that vanish */
 };
 
 static size_t length_at(const char *text, size_t at)
@@ -31,29 +30,27 @@ static size_t length_at(const char *text, size_t at)
     return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-static void put(struct run *run, const char *bytes, size_t size, size_t place)
+/* Gives the last code point that was put out its place, now that all is known of it. */
+static void settle(struct run *run)
 {
     struct normalized *out = run->out;
-    for (size_t i = 0; i < size; i++) {
-        out->text[out->size] = bytes[i];
-        out->starts[out->size++] = (uint32_t)place;
-    }
-}
-
-/* Moves on over `count` code points of the input, which have been replaced. */
-static void consume(struct run *run, size_t count)
-{
-    for (; count > 0; count--) {
+    if (run->waiting == out->size)
+        return;
+    size_t place = run->change > 0 ? run->last : run->place;
+    while (run->waiting < out->size)
+        out->starts[run->waiting++] = (uint32_t)place;
+    for (ptrdiff_t i = run->change; i <= 0; i++) {
         run->last = run->place;
         run->place += length_at(run->text, run->place);
     }
 }
 
-static void put_added(struct run *run, const char *bytes, size_t size)
+static void put(struct run *run, const char *bytes, size_t size, ptrdiff_t change)
 {
-    put(run, bytes, size, run->last);
-    if (run->place == run->from)
-        run->out->unplaced = run->out->size;
+    settle(run);
+    for (size_t i = 0; i < size; i++)
+        run->out->text[run->out->size++] = bytes[i];
+    run->change = change;
 }
 
 static size_t count_code_points(const char *text, size_t size)
@@ -69,23 +66,18 @@ static size_t count_code_points(const char *text, size_t size)
 static int put_replacement(struct run *run, size_t old_count, const char *replacement, size_t size,
                            struct err *err)
 {
-    size_t new_count = count_code_points(replacement, size);
+    size_t new_count = count_code_points(replacement, size), done = 0;
     int r = normalized_reserve(run->out, size + run->to - run->from, err);
 
-    if (r < 0 || size == 0)
+    if (r < 0)
         return r;
-    size_t first = length_at(replacement, 0);
-    if (new_count > old_count) {
-        put_added(run, replacement, first);
-    } else {
-        put(run, replacement, first, run->place);
-        consume(run, 1 + old_count - new_count);
-    }
-    for (size_t at = first; at < size;) {
+    for (size_t at = 0; at < size; done++) {
         size_t length = length_at(replacement, at);
-        put_added(run, replacement + at, length);
+        put(run, replacement + at, length, done < old_count ? 0 : 1);
         at += length;
     }
+    if (new_count < old_count && run->waiting < run->out->size)
+        run->change -= (ptrdiff_t)(old_count - new_count);
     return 0;
 }
 
@@ -104,8 +96,7 @@ static int put_grapheme(struct run *run, size_t at, size_t end, size_t count, st
         if (charsmap_find(run->map, run->text + at, length, &replacement, &size)) {
             r = put_replacement(run, 1, replacement, size, err);
         } else {
-            put(run, run->text + at, length, run->place);
-            consume(run, 1);
+            put(run, run->text + at, length, 0);
         }
         at += length;
     }
@@ -151,13 +142,14 @@ static int apply_map(struct run *run, struct err *err)
     for (size_t at = run->from; at < run->to && r == 0; at = end) {
         if (plain_ascii(run, at)) {
             end = at + 1;
-            put(run, run->text + at, 1, run->place);
-            consume(run, 1);
+            put(run, run->text + at, 1, 0);
             continue;
         }
         if ((r = find_grapheme(run, at, &end, &count, err)) == 0)
             r = put_grapheme(run, at, end, count, err);
     }
+    if (r == 0)
+        settle(run);
     return r;
 }
 
@@ -171,20 +163,22 @@ static int copy(struct run *run, struct err *err)
     if (!utf8_valid(run->text + run->from, run->to - run->from, &bad))
         return err_set(err, ERR_INVALID, "the text is not valid UTF-8 at byte %zu",
                        run->from + bad);
-    while (run->place < run->to) {
-        put(run, run->text + run->place, length_at(run->text, run->place), run->place);
-        consume(run, 1);
+    for (size_t at = run->from; at < run->to;) {
+        size_t length = length_at(run->text, at);
+        put(run, run->text + at, length, 0);
+        at += length;
     }
+    settle(run);
     return 0;
 }
 
 int piece_normalizer_run(const struct piece_normalizer *normalizer, const char *text, size_t from,
                          size_t to, struct normalized *normalized, struct err *err)
 {
-    struct run run = {&normalizer->charsmap, text, from, to, normalized, from, from};
+    struct run run = {&normalizer->charsmap, text, from, to, normalized, from, from, 0, 0};
     int r;
 
-    normalized->size = normalized->unplaced = 0;
+    normalized->size = 0;
     r = normalizer->charsmap.unit_count > 0 ? apply_map(&run, err) : copy(&run, err);
     for (size_t i = 0; i < normalizer->step_count && r == 0; i++)
         r = rewrite_run(&normalizer->steps[i], normalized, err);

@@ -27,7 +27,6 @@ static int replace(const struct rewrite *rewrite, struct normalized *normalized,
 {
     size_t shortest = rewrite->kind == REWRITE_STRING ? rewrite->pattern_size : 2;
     size_t size = normalized->size, growth = size / shortest * rewrite->content_size;
-    size_t unplaced = normalized->unplaced;
     int r = normalized_reserve(normalized, growth, err);
 
     if (r < 0)
@@ -36,7 +35,7 @@ static int replace(const struct rewrite *rewrite, struct normalized *normalized,
     uint32_t *starts = normalized->starts + growth;
     memmove(text, normalized->text, size);
     memmove(starts, normalized->starts, size * sizeof *starts);
-    normalized->size = normalized->unplaced = 0;
+    normalized->size = 0;
     for (size_t at = 0; at < size;) {
         size_t length = match(rewrite, text + at, size - at);
         uint32_t place = length > 0 ? starts[at + length - 1] : 0;
@@ -49,8 +48,6 @@ static int replace(const struct rewrite *rewrite, struct normalized *normalized,
             normalized->starts[normalized->size++] = place;
         }
         at += length > 0 ? length : 1;
-        if (at <= unplaced)
-            normalized->unplaced = normalized->size;
     }
     return 0;
 }
@@ -82,9 +79,6 @@ static void strip(const struct rewrite *rewrite, struct normalized *normalized)
                 (to - from) * sizeof *normalized->starts);
     }
     normalized->size = to - from;
-    normalized->unplaced = normalized->unplaced > from ? normalized->unplaced - from : 0;
-    if (normalized->unplaced > normalized->size)
-        normalized->unplaced = normalized->size;
 }
 
 int rewrite_run(const struct rewrite *rewrite, struct normalized *normalized, struct err *err)

@@ -81,7 +81,7 @@ void encoding_place(const struct encoding *encoding, size_t from, size_t to, uin
     uint32_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 
     *ret_start = normalized->starts[from];
-    *ret_end = to <= normalized->unplaced ? last : last + length;
+    *ret_end = last + length;
 }
 
 int encoding_put(struct encoding *encoding, uint32_t id, size_t from, size_t to, bool continues)
