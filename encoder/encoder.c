@@ -31,7 +31,7 @@ static int choose_vector(const struct encoder *encoder, struct err *err)
                        model->folder);
     model->pooling = POOLING_CLS;
     model->normalize = false;
-    model->pooled_size = model->dimension = model->hidden_size;
+    model->pooled_size = model->widest = model->dimension = model->hidden_size;
     return 0;
 }
 

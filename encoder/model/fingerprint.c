@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "encoder/model/hash_cache.h"
+#include "encoder/model/head.h"
 #include "encoder/model/model.h"
 
 /* Changing what the text says changes every fingerprint: raise its number then. */
@@ -73,6 +74,26 @@ static int append_settings(struct buf *text, const struct model *model)
     return r;
 }
 
+/* What follows pooling, said only where there is more than a Normalize. */
+static int append_head(struct buf *text, const struct model *model)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < model->head_count; i++) {
+        const struct head_module *head = &model->head[i];
+        r = buf_printf(text, "module %d %zu %zu %d %d\n", (int)head->kind, head->in, head->out,
+                       (int)head->activation, head->residual);
+    }
+    if (r == 0 && model->dimension != (model->head_count ? model->head[model->head_count - 1].out
+                                                         : model->pooled_size))
+        r = buf_printf(text, "truncate_dim %zu\n", model->dimension);
+    return r;
+}
+
+static int append_weights(void *text, const char *path, struct err *err)
+{
+    return append_file(text, "weights", path, err);
+}
+
 int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
                       struct err *err)
 {
@@ -80,12 +101,16 @@ int fingerprint_model(struct model *model, char *const *weights, size_t weights_
     int r = buf_append_string(&text, FINGERPRINT_HEAD);
     if (r == 0)
         r = append_settings(&text, model);
+    if (r == 0)
+        r = append_head(&text, model);
     if (r < 0) {
         r = err_memory(err, "the fingerprint");
         goto out;
     }
     for (size_t i = 0; r == 0 && i < weights_count; i++)
-        r = append_file(&text, "weights", weights[i], err);
+        r = append_weights(&text, weights[i], err);
+    if (r == 0)
+        r = head_each_file(model, append_weights, &text, err);
     if (r == 0)
         r = append_tokenizer(&text, model->transformer_folder, err);
     if (r == 0)

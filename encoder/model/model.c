@@ -11,6 +11,7 @@
 #include "encoder/model/config.h"
 #include "encoder/model/family.h"
 #include "encoder/model/fingerprint.h"
+#include "encoder/model/head.h"
 #include "encoder/model/modules.h"
 #include "encoder/model/weights.h"
 
@@ -192,6 +193,8 @@ static int load(struct model *model, struct err *err)
         r = config_read(model, &family, &eps, err);
     if (r == 0)
         r = modules_read_pooling(model, pooling_folder, err);
+    if (r == 0)
+        r = head_read(model, err);
     free(pooling_folder);
     if (r == 0)
         r = modules_read_limits(model, err);
@@ -229,6 +232,7 @@ void model_close(struct model *model)
     if (!model)
         return;
     weights_close(model->storage);
+    head_close(model);
     free(model->layer);
     free(model->query_prompt);
     free(model->document_prompt);

@@ -53,6 +53,21 @@ enum pooling_mode {
     POOLING_LAST_TOKEN = 1 << 5,
 };
 
+/* A module between Pooling and the end of the list. */
+enum head_kind { HEAD_NORMALIZE, HEAD_DENSE, HEAD_LAYER_NORM };
+
+struct head_module {
+    enum head_kind kind;
+    char *folder;
+    size_t in, out;       /* floats that it takes and gives */
+    struct linear linear; /* HEAD_DENSE, with its activation */
+    enum activation activation;
+    bool residual;            /* the input is added to the output ... */
+    struct linear projection; /* ... through this where it has a weight */
+    struct layer_norm norm;   /* HEAD_LAYER_NORM */
+    struct model_storage *storage;
+};
+
 struct model {
     char *folder;
     char *transformer_folder; /* where config.json, the weights and the tokenizer's files stand: the
@@ -75,10 +90,14 @@ struct model {
     const float *relative_bias;      /* (relative_buckets, heads), for all layers, or NULL */
     struct transformer_layer *layer; /* [layers] */
 
-    unsigned pooling;   /* enum pooling_mode bits */
-    size_t pooled_size; /* hidden_size times the number of bits */
-    bool normalize;     /* a Normalize module ends the list */
-    size_t dimension;   /* floats in the vector that comes out */
+    unsigned pooling;         /* enum pooling_mode bits */
+    size_t pooled_size;       /* hidden_size times the number of bits */
+    struct head_module *head; /* [head_count]: what follows pooling, but for the Normalize ... */
+    size_t head_count;
+    bool normalize;   /* ... that ends the list */
+    size_t widest;    /* floats of the longest vector from pooling on */
+    size_t dimension; /* floats in the vector that comes out: truncate_dim cuts what the modules
+                         give, and Normalize makes what is left of unit length */
     size_t max_seq_length;
     int do_lower_case; /* for tokenizer_open: 1 where sentence_bert_config.json says true, else -1
                           (its false leaves the tokenizer's files as they are) */

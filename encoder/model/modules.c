@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "encoder/model/config.h"
+#include "encoder/model/head.h"
 
 /* Reads a file that need not be there; *ret_json is NULL then. */
 static int read_optional(json_t **ret_json, const char *folder, const char *name, struct err *err)
@@ -26,9 +27,7 @@ static int read_optional(json_t **ret_json, const char *folder, const char *name
 
 /* --- modules.json --- */
 
-/* A module's path is a folder below the model's, never one elsewhere. */
-static int module_folder(const char *folder, const json_t *module, char **ret_folder,
-                         struct err *err)
+int module_folder(const char *folder, const json_t *module, char **ret_folder, struct err *err)
 {
     const char *path = json_string_value(json_object_get(module, "path"));
 
@@ -39,20 +38,18 @@ static int module_folder(const char *folder, const json_t *module, char **ret_fo
     return *ret_folder ? 0 : err_memory(err, "a folder's name");
 }
 
-/* Old and new saves spell a type "sentence_transformers.models.Pooling" and
- * "sentence_transformers....modules.pooling.Pooling": the last component is what counts. */
-static const char *module_type(const json_t *module)
+const char *module_type(const json_t *module)
 {
     const char *type = json_string_value(json_object_get(module, "type"));
     const char *dot = type ? strrchr(type, '.') : NULL;
     return dot ? dot + 1 : type;
 }
 
-/* The modules must be Transformer, Pooling and perhaps Normalize, in this order. */
+/* The modules must begin with Transformer and Pooling. */
 static int read_modules(struct model *model, const json_t *list, char **ret_pooling_folder,
                         struct err *err)
 {
-    static const char *const order[] = {"Transformer", "Pooling", "Normalize"};
+    static const char *const order[] = {"Transformer", "Pooling"};
     size_t count = json_array_size(list);
     int r;
 
@@ -63,17 +60,15 @@ static int read_modules(struct model *model, const json_t *list, char **ret_pool
         if (!type)
             return err_set(err, ERR_CORRUPT, "%s/modules.json: module %zu has no type",
                            model->folder, i);
-        if (i >= 3 || strcmp(type, order[i]) != 0)
+        if (i < 2 && strcmp(type, order[i]) != 0)
             return err_set(err, ERR_UNSUPPORTED,
-                           "%s/modules.json: module %zu is %.64s; supported are Transformer, then "
-                           "Pooling, then Normalize or nothing",
-                           model->folder, i, type);
+                           "%s/modules.json: module %zu is %.64s where %s is supported",
+                           model->folder, i, type, order[i]);
     }
     r = module_folder(model->folder, json_array_get(list, 0), &model->transformer_folder, err);
     if (r == 0 && count > 1)
         r = module_folder(model->folder, json_array_get(list, 1), ret_pooling_folder, err);
-    model->normalize = count == 3;
-    return r;
+    return r == 0 ? head_list(model, list, err) : r;
 }
 
 int modules_read(struct model *model, char **ret_pooling_folder, struct err *err)
@@ -204,7 +199,6 @@ int modules_read_pooling(struct model *model, const char *folder, struct err *er
             return r;
     }
     model->pooled_size = model->hidden_size * (size_t)__builtin_popcount(model->pooling);
-    model->dimension = model->pooled_size;
     return 0;
 }
 
@@ -287,6 +281,24 @@ static int read_similarity(struct model *model, const json_t *json, struct err *
                    model->folder, name ? name : "(not a string)");
 }
 
+/* More than there is leaves all, as in the reference. */
+static int read_truncate_dim(struct model *model, const json_t *json, struct err *err)
+{
+    const json_t *value = json_object_get(json, "truncate_dim");
+    json_int_t dimension = json_integer_value(value);
+
+    if (!value || json_is_null(value))
+        return 0;
+    if (dimension < 1)
+        return err_set(err, ERR_CORRUPT,
+                       "%s/config_sentence_transformers.json: truncate_dim is not a number of "
+                       "floats",
+                       model->folder);
+    if ((size_t)dimension < model->dimension)
+        model->dimension = (size_t)dimension;
+    return 0;
+}
+
 /* The prompt of the first of `names` that the file sets, else that of default_prompt_name; NULL
  * where it is empty. */
 static int read_prompt(const json_t *json, const char *const *names, char **ret_prompt,
@@ -316,11 +328,7 @@ int modules_read_settings(struct model *model, struct err *err)
     int r = read_optional(&json, model->folder, "config_sentence_transformers.json", err);
     if (r < 0)
         return r;
-    const json_t *truncate_dim = json_object_get(json, "truncate_dim");
-    if (truncate_dim && !json_is_null(truncate_dim))
-        r = err_set(err, ERR_UNSUPPORTED,
-                    "%s/config_sentence_transformers.json: truncate_dim is not supported",
-                    model->folder);
+    r = read_truncate_dim(model, json, err);
     if (r == 0)
         r = read_similarity(model, json, err);
     if (r == 0)

@@ -1,4 +1,4 @@
-/* Pooling as the Pooling and Normalize modules of sentence-transformers define it. Sums go over the
+/* Pooling as the Pooling module of sentence-transformers defines it. Sums go over the
  * tokens in order. */
 #include "encoder/transformer/pooling.h"
 
@@ -49,8 +49,6 @@ static void pool_one(const struct model *model, const struct kernels *kernels, c
 void pooling_run(const struct model *model, const struct kernels *kernels, const float *x,
                  size_t tokens, float *ret_vector)
 {
-    /* Normalize divides by at least 1e-12, as torch.nn.functional.normalize does. */
-    const float least_length = 1e-12f;
     float *vector = ret_vector;
 
     for (unsigned mode = POOLING_CLS; mode <= POOLING_LAST_TOKEN; mode <<= 1) {
@@ -58,9 +56,5 @@ void pooling_run(const struct model *model, const struct kernels *kernels, const
             continue;
         pool_one(model, kernels, x, tokens, (enum pooling_mode)mode, vector);
         vector += model->hidden_size;
-    }
-    if (model->normalize) {
-        float length = sqrtf(kernels->dot(ret_vector, ret_vector, model->pooled_size));
-        kernels->scale(ret_vector, 1 / fmaxf(length, least_length), model->pooled_size);
     }
 }

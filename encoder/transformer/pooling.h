@@ -7,8 +7,7 @@
 #include "encoder/kernels/kernels.h"
 #include "encoder/model/model.h"
 
-/* ret_vector (pooled_size) = what model->pooling makes of x (tokens, hidden_size), tokens >= 1,
- * divided by its length where model->normalize is set. */
+/* ret_vector (pooled_size) = what model->pooling makes of x (tokens, hidden_size), tokens >= 1. */
 void pooling_run(const struct model *model, const struct kernels *kernels, const float *x,
                  size_t tokens, float *ret_vector);
 

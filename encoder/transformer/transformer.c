@@ -10,6 +10,7 @@
 #include "encoder/transformer/attention.h"
 #include "encoder/transformer/pooling.h"
 #include "encoder/transformer/relative_bias.h"
+#include "encoder/transformer/vector_head.h"
 
 struct layer_weights {
     struct matmul_weight *qkv; /* query, key and value side by side */
@@ -181,5 +182,7 @@ void transformer_pool(const struct transformer *transformer, const struct worksp
     const struct batch *batch = &workspace->batch;
     pooling_run(transformer->model, transformer->kernels,
                 workspace->x + batch->starts[i] * transformer->model->hidden_size,
-                batch->starts[i + 1] - batch->starts[i], ret_vector);
+                batch->starts[i + 1] - batch->starts[i], workspace->vectors[0]);
+    head_run(transformer->model, transformer->kernels, workspace->vectors[0], workspace->vectors[1],
+             ret_vector);
 }

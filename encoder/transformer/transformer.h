@@ -36,8 +36,7 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
 void transformer_forward(const struct transformer *transformer, struct workspace *workspace,
                          struct team *team);
 
-/* Pools sequence `i` of workspace->x into ret_vector (dimension), normalised where the model says
- * so. */
+/* Pools sequence `i` of workspace->x and runs the modules that follow: ret_vector (dimension). */
 void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,
                       size_t i, float *ret_vector);
 

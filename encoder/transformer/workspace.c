@@ -41,6 +41,8 @@ static void cut_all(struct workspace *workspace, const struct model *model, stru
     workspace->scratch =
         cut(cutter, attention_scratch_size(workspace->max_tokens, hidden / model->heads),
             sizeof(float));
+    for (int i = 0; i < 2; i++)
+        workspace->vectors[i] = cut(cutter, model->widest, sizeof(float));
 }
 
 int workspace_open(struct workspace *ret_workspace, const struct model *model, size_t max_tokens,

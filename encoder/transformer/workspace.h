@@ -27,6 +27,7 @@ struct workspace {
     float *context;     /* (tokens, hidden_size): what attention gives */
     float *inner;       /* (tokens, intermediate_size) */
     float *scratch;     /* attention's */
+    float *vectors[2];  /* (model's widest) each: from pooling to the vector that comes out */
     void *memory;
 };
 

@@ -18,7 +18,7 @@ import tokenizers
 import torch
 import transformers
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Normalize, Pooling, Transformer
+from sentence_transformers.models import Dense, LayerNorm, Normalize, Pooling, Transformer
 
 VERSIONS = {
     "torch": "2.13.0",
@@ -70,6 +70,8 @@ MODELS = {
                                 normalize=True),
     "distilbert-mean-32": dict(family="distilbert", hidden=32, pooling="mean", style="old"),
     "mpnet-mean-32": dict(family="mpnet", hidden=32, pooling="mean", style="new", normalize=True),
+    "dense-16": dict(hidden=32, pooling="mean", style="new", normalize=True, dense=True,
+                     truncate_dim=16),
 }
 
 
@@ -98,6 +100,8 @@ def randomize(model, seed):
             noise = torch.randn(weight.shape, generator=generator)
             if name.lower().endswith(("layernorm.weight", "layer_norm.weight")):
                 weight.copy_(1 + 0.2 * noise)
+            elif weight.dim() == 1 and name.endswith("weight"):
+                weight.copy_(noise)
             elif name.endswith("bias"):
                 weight.copy_(0.1 * noise)
             elif "relative_attention_bias" in name:
@@ -179,8 +183,21 @@ FAMILIES = {
 }
 
 
+def dense_modules(hidden, seed):
+    """One of each kind that may follow pooling, a Normalize in the midst included."""
+    modules = [Dense(hidden, 48, activation_function=torch.nn.Tanh()), LayerNorm(48), Normalize(),
+               Dense(48, 24, activation_function=torch.nn.GELU(), use_residual=True),
+               Dense(24, 24, bias=False, activation_function=torch.nn.Identity(),
+                     use_residual=True)]
+    for i, module in enumerate(modules):
+        randomize(module, seed * 100 + i)
+    with torch.no_grad():
+        modules[1].norm.weight.copy_(1 + modules[1].norm.bias)
+    return modules
+
+
 def build(folder, hidden, pooling, seed, family="bert", normalize=False, style="new",
-          dtype=torch.float32, activation="gelu"):
+          dtype=torch.float32, activation="gelu", dense=False, truncate_dim=None):
     """Writes the model as sentence-transformers saves it, then re-spells it in its style."""
     base = folder / "base"
     base.mkdir(parents=True)
@@ -192,9 +209,11 @@ def build(folder, hidden, pooling, seed, family="bert", normalize=False, style="
     transformer.to(dtype).save_pretrained(base)
 
     modules = [Transformer(str(base)), Pooling(hidden, pooling_mode=pooling)]
+    if dense:
+        modules += dense_modules(hidden, seed)
     if normalize:
         modules.append(Normalize())
-    SentenceTransformer(modules=modules, device="cpu").save_pretrained(
+    SentenceTransformer(modules=modules, device="cpu", truncate_dim=truncate_dim).save_pretrained(
         str(folder), create_model_card=False)
     for name in ("vocab.json", "merges.txt"):
         if (base / name).exists():
@@ -276,6 +295,8 @@ def expect(folder, style, cases):
             pooled.append(vector)
             for module in list(model)[2:]:
                 vector = module({"sentence_embedding": vector})["sentence_embedding"]
+            if model.truncate_dim is not None:
+                vector = cut(model, vector)
             final.append(vector)
         if pair is None:
             check_encode(model, text, vector)
@@ -301,9 +322,17 @@ def expect(folder, style, cases):
         "files": shapes, "texts": texts})
 
 
+def cut(model, vector):
+    """encode() cuts after all modules, and divides by the length again only where it is asked to:
+    where the list ends with Normalize, unit length is what the model promises."""
+    vector = vector[:, :model.truncate_dim]
+    return torch.nn.functional.normalize(vector) if isinstance(model[-1], Normalize) else vector
+
+
 def check_encode(model, text, vector):
     """The steps above must be what encode() does."""
-    encoded = model.encode([text], convert_to_tensor=True)[0]
+    encoded = model.encode([text], convert_to_tensor=True,
+                           normalize_embeddings=model.truncate_dim is not None)[0]
     worst = (encoded - vector[0]).abs().max().item()
     assert worst < 1e-9, (text, worst)
 

@@ -73,12 +73,24 @@ static inline struct golden_copy golden_copy_make(const char *model)
         "model.safetensors.index.json",
         "model-00001-of-00002.safetensors",
         "model-00002-of-00002.safetensors",
+        "2_Dense/config.json",
+        "2_Dense/model.safetensors",
+        "3_LayerNorm/config.json",
+        "3_LayerNorm/model.safetensors",
+        "5_Dense/config.json",
+        "5_Dense/model.safetensors",
+        "6_Dense/config.json",
+        "6_Dense/model.safetensors",
     };
+    static const char *const folders[] = {"1_Pooling", "2_Dense", "3_LayerNorm", "5_Dense",
+                                          "6_Dense"};
     struct golden_copy copy = {"/tmp/sbertd-test-XXXXXX"};
     assert_non_null(mkdtemp(copy.folder));
-    char *pooling = golden_copy_path(&copy, "1_Pooling");
-    assert_int_equal(mkdir(pooling, 0755), 0);
-    free(pooling);
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char *below = golden_copy_path(&copy, folders[i]);
+        assert_int_equal(mkdir(below, 0755), 0);
+        free(below);
+    }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *from = NULL, *to = golden_copy_path(&copy, names[i]), *data;
         size_t size;

@@ -198,7 +198,7 @@ static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
                 "order");
     refuse_edit("1_Pooling/config.json", "\"include_prompt\": true", "\"include_prompt\": false",
                 ERR_UNSUPPORTED, "include_prompt");
-    refuse_edit("config_sentence_transformers.json", "{", "{\"truncate_dim\": 16,", ERR_UNSUPPORTED,
+    refuse_edit("config_sentence_transformers.json", "{", "{\"truncate_dim\": 0,", ERR_CORRUPT,
                 "truncate_dim");
     refuse_edit("config_sentence_transformers.json", "\"cosine\"", "\"hamming\"", ERR_UNSUPPORTED,
                 "hamming");
@@ -224,14 +224,73 @@ static void a_variant_of_a_family_is_refused_by_name(void **state)
     expect_refusal(&copy, ERR_UNSUPPORTED, "modernbert");
 }
 
-static void a_fourth_module_is_refused_by_name(void **state)
+static void an_unknown_module_after_pooling_is_refused_by_name(void **state)
 {
     (void)state;
     struct golden_copy copy = golden_copy_make("mean-64");
     golden_copy_edit(&copy, "modules.json", "\n]",
-                     ",{\"idx\": 3, \"name\": \"3\", \"path\": \"3_Dense\", \"type\": "
-                     "\"sentence_transformers.models.Dense\"}]");
-    expect_refusal(&copy, ERR_UNSUPPORTED, "Dense");
+                     ",{\"idx\": 3, \"name\": \"3\", \"path\": \"3_CNN\", \"type\": "
+                     "\"sentence_transformers.models.CNN\"}]");
+    expect_refusal(&copy, ERR_UNSUPPORTED, "CNN");
+}
+
+static struct model *open_copy(const struct golden_copy *copy)
+{
+    struct err err;
+    struct model *model = NULL;
+    if (model_open(&model, copy->folder, &err) < 0)
+        fail_msg("%s", err.message);
+    return model;
+}
+
+static void refuse_dense(const char *file, const char *old, const char *new, int code,
+                         const char *says)
+{
+    struct golden_copy copy = golden_copy_make("dense-16");
+    golden_copy_edit(&copy, file, old, new);
+    expect_refusal(&copy, code, says);
+}
+
+static void a_dense_module_that_does_not_fit_is_named(void **state)
+{
+    (void)state;
+    refuse_dense("2_Dense/config.json", ".Tanh", ".Softsign", ERR_UNSUPPORTED, "Softsign");
+    refuse_dense("2_Dense/config.json", "torch.nn", "mine", ERR_UNSUPPORTED, "mine");
+    refuse_dense("2_Dense/config.json", "\"sentence_embedding\"", "\"token_embeddings\"",
+                 ERR_UNSUPPORTED, "module_input_name");
+    refuse_dense("2_Dense/config.json", "\"out_features\": 48", "\"out_features\": 47", ERR_CORRUPT,
+                 "linear.weight");
+    refuse_dense("2_Dense/config.json", "\"in_features\": 32", "\"in_features\": -1", ERR_CORRUPT,
+                 "in_features");
+    refuse_dense("3_LayerNorm/config.json", "48", "40", ERR_CORRUPT, "norm.weight");
+    refuse_dense("modules.json", "2_Dense", "5_Dense", ERR_CORRUPT, "5_Dense");
+
+    struct golden_copy copy = golden_copy_make("dense-16");
+    golden_copy_remove(&copy, "5_Dense/model.safetensors");
+    expect_refusal(&copy, ERR_NOT_FOUND, "5_Dense");
+}
+
+static void truncate_dim_cuts_what_the_modules_give(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("dense-16");
+    struct model *model = open_copy(&copy);
+    char whole[DIGEST_HEX_SIZE];
+    assert_int_equal(model->pooled_size, 32);
+    assert_int_equal(model->head_count, 5);
+    assert_true(model->normalize);
+    assert_int_equal(model->widest, 48);
+    assert_int_equal(model->dimension, 16);
+    memcpy(whole, model->fingerprint, sizeof whole);
+    model_close(model);
+
+    golden_copy_edit(&copy, "config_sentence_transformers.json", "\"truncate_dim\": 16",
+                     "\"truncate_dim\": 99");
+    model = open_copy(&copy);
+    assert_int_equal(model->dimension, 24);
+    assert_string_not_equal(model->fingerprint, whole);
+    model_close(model);
+    golden_copy_drop(&copy);
 }
 
 static void weights_that_do_not_fit_the_configuration_are_named(void **state)
@@ -297,15 +356,6 @@ static void an_index_that_leads_outside_the_folder_is_refused(void **state)
     copy = golden_copy_make("mean-64");
     golden_copy_edit(&copy, "modules.json", "1_Pooling", "../1_Pooling");
     expect_refusal(&copy, ERR_CORRUPT, "path");
-}
-
-static struct model *open_copy(const struct golden_copy *copy)
-{
-    struct err err;
-    struct model *model = NULL;
-    if (model_open(&model, copy->folder, &err) < 0)
-        fail_msg("%s", err.message);
-    return model;
 }
 
 static void the_token_limit_comes_from_the_first_file_that_says_it(void **state)
@@ -434,7 +484,9 @@ int main(void)
         cmocka_unit_test(an_f32_tensor_stays_in_the_mapped_file),
         cmocka_unit_test(what_the_forward_pass_does_not_do_is_refused_by_name),
         cmocka_unit_test(a_variant_of_a_family_is_refused_by_name),
-        cmocka_unit_test(a_fourth_module_is_refused_by_name),
+        cmocka_unit_test(an_unknown_module_after_pooling_is_refused_by_name),
+        cmocka_unit_test(a_dense_module_that_does_not_fit_is_named),
+        cmocka_unit_test(truncate_dim_cuts_what_the_modules_give),
         cmocka_unit_test(weights_that_do_not_fit_the_configuration_are_named),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(a_pickle_is_refused_with_how_to_convert_it),

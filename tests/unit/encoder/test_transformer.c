@@ -12,6 +12,7 @@
 #include "encoder/transformer/pooling.h"
 #include "encoder/transformer/relative_bias.h"
 #include "encoder/transformer/transformer.h"
+#include "encoder/transformer/vector_head.h"
 #include "tests/test.h"
 
 static const char *const models[] = {
@@ -24,6 +25,7 @@ static const char *const models[] = {
     "xlm-roberta-mean-32",
     "distilbert-mean-32",
     "mpnet-mean-32",
+    "dense-16",
 };
 static const char *const isas[] = {"generic", "avx2", "avx512"};
 
@@ -100,23 +102,33 @@ static void check_layers(const char *name, const char *isa, const struct model *
     }
 }
 
-static void check_vectors(const char *name, const char *isa, struct model *model,
-                          const struct transformer *transformer, const struct workspace *workspace)
+static void check_vectors(const char *name, const struct kernels *kernels,
+                          const struct model *model, const struct transformer *transformer,
+                          const struct workspace *workspace)
 {
     size_t count = workspace->batch.sequences, dimension = model->pooled_size;
+    const char *isa = kernels->isa;
     float *vectors = calloc(count * dimension, sizeof *vectors);
-    bool normalize = model->normalize;
 
     assert_non_null(vectors);
-    for (int final = 0; final < 2; final++) {
-        const char *file = final ? "final" : "pooled";
-        float *wanted = read_floats(name, file, count * dimension);
-        model->normalize = final ? normalize : false;
-        for (size_t i = 0; i < count; i++)
-            transformer_pool(transformer, workspace, i, vectors + i * dimension);
-        assert_close(name, isa, file, vectors, wanted, count, dimension);
-        free(wanted);
+    float *wanted = read_floats(name, "pooled", count * dimension);
+    for (size_t i = 0; i < count; i++) {
+        size_t start = workspace->batch.starts[i];
+        pooling_run(model, kernels, workspace->x + start * model->hidden_size,
+                    workspace->batch.starts[i + 1] - start, vectors + i * dimension);
     }
+    assert_close(name, isa, "pooled", vectors, wanted, count, dimension);
+    free(wanted);
+    free(vectors);
+
+    dimension = model->dimension;
+    vectors = calloc(count * dimension, sizeof *vectors);
+    assert_non_null(vectors);
+    wanted = read_floats(name, "final", count * dimension);
+    for (size_t i = 0; i < count; i++)
+        transformer_pool(transformer, workspace, i, vectors + i * dimension);
+    assert_close(name, isa, "final", vectors, wanted, count, dimension);
+    free(wanted);
     free(vectors);
 }
 
@@ -139,7 +151,7 @@ static void check_model(const char *name, const char *isa)
         fail_msg("%s", err.message);
     fill_batch(&workspace.batch, expected);
     check_layers(name, isa, model, transformer, &workspace);
-    check_vectors(name, isa, model, transformer, &workspace);
+    check_vectors(name, kernels, model, transformer, &workspace);
     workspace_close(&workspace);
     transformer_close(transformer);
     model_close(model);
@@ -191,14 +203,15 @@ static void every_pooling_mode_follows_its_definition(void **state)
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         const struct kernels *kernels;
         struct model model = {.hidden_size = 2, .pooling = 63, .pooled_size = 12};
-        float vector[12];
+        float pooled[12], other[12], vector[12];
         double length = 0;
         if (kernels_choose(&kernels, isas[i], NULL) < 0)
             continue;
-        pooling_run(&model, kernels, x, 3, vector);
-        assert_close("pooling", isas[i], "by hand", vector, wanted, 1, 12);
+        pooling_run(&model, kernels, x, 3, pooled);
+        assert_close("pooling", isas[i], "by hand", pooled, wanted, 1, 12);
         model.normalize = true;
-        pooling_run(&model, kernels, x, 3, vector);
+        model.dimension = 12;
+        head_run(&model, kernels, pooled, other, vector);
         for (int d = 0; d < 12; d++)
             length += (double)vector[d] * (double)vector[d];
         assert_true(fabs(length - 1) < 1e-6);
@@ -209,10 +222,14 @@ static void a_vector_of_zeros_stays_one_when_normalised(void **state)
 {
     (void)state;
     static const float x[4] = {0};
-    struct model model = {
-        .hidden_size = 4, .pooling = POOLING_MEAN, .pooled_size = 4, .normalize = true};
-    float vector[4];
-    pooling_run(&model, &kernels_generic, x, 1, vector);
+    struct model model = {.hidden_size = 4,
+                          .pooling = POOLING_MEAN,
+                          .pooled_size = 4,
+                          .dimension = 4,
+                          .normalize = true};
+    float pooled[4], other[4], vector[4];
+    pooling_run(&model, &kernels_generic, x, 1, pooled);
+    head_run(&model, &kernels_generic, pooled, other, vector);
     for (int d = 0; d < 4; d++)
         assert_true(vector[d] == 0);
 }
