@@ -45,7 +45,8 @@ struct tokenizer_kind {
     void (*release_scratch)(void *own); /* frees what it points to, or NULL */
 };
 
-extern const struct tokenizer_kind tokenizer_bert; /* bert.c */
+extern const struct tokenizer_kind tokenizer_bert;           /* bert.c */
+extern const struct tokenizer_kind tokenizer_byte_level_bpe; /* byte_level_bpe.c */
 
 /* Appends a token made of normalised bytes [from, to), at least one. ERR_MEMORY. */
 int encoding_put(struct encoding *encoding, uint32_t id, size_t from, size_t to, bool continues);

@@ -169,8 +169,8 @@ static size_t count_ids(const struct tokenizer *tokenizer)
     return size;
 }
 
-/* Reads the folder's JSON file `name`, or nothing where it has none. */
-static int read_optional(json_t **ret_json, const char *folder, const char *name, struct err *err)
+int tokenizer_read_optional(json_t **ret_json, const char *folder, const char *name,
+                            struct err *err)
 {
     char *path = file_join(folder, name);
     int r = 0;
@@ -187,7 +187,9 @@ static const struct {
     const char *name;
     int (*load)(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                 struct err *err);
-} files[] = {{"tokenizer.json", tokenizer_load_json}, {"vocab.txt", tokenizer_load_vocab}};
+} files[] = {{"tokenizer.json", tokenizer_load_json},
+             {"vocab.txt", tokenizer_load_vocab},
+             {"vocab.json", tokenizer_load_vocab_merges}};
 
 static int load_from(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                      struct err *err)
@@ -206,7 +208,7 @@ static int load_from(struct tokenizer *tokenizer, const struct tokenizer_source 
         if (r <= 0)
             return r;
     }
-    return err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt",
+    return err_set(err, ERR_NOT_FOUND, "%s has neither tokenizer.json nor vocab.txt nor vocab.json",
                    source->folder);
 }
 
@@ -214,10 +216,10 @@ int tokenizer_load(struct tokenizer *tokenizer, const char *folder, int do_lower
                    struct err *err)
 {
     json_t *json = NULL, *config = NULL;
-    int r = read_optional(&config, folder, "tokenizer_config.json", err);
+    int r = tokenizer_read_optional(&config, folder, "tokenizer_config.json", err);
 
     if (r == 0)
-        r = read_optional(&json, folder, "tokenizer.json", err);
+        r = tokenizer_read_optional(&json, folder, "tokenizer.json", err);
     if (r < 0)
         goto out;
     struct tokenizer_source source = {folder, json, config, do_lower_case};

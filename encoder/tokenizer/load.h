@@ -103,6 +103,15 @@ int tokenizer_set_roberta_templates(struct tokenizer *tokenizer, int64_t cls, in
 /* The name of a special token in a configuration: a string, or an object with "content". */
 const char *tokenizer_special_name(const json_t *config, const char *key, const char *fallback);
 
+/* Reads the folder's JSON file `name`, an object, or nothing where it has none. */
+int tokenizer_read_optional(json_t **ret_json, const char *folder, const char *name,
+                            struct err *err);
+
+/* Beside an old vocabulary the reference takes the tokens of added_tokens.json too, unless the
+ * configuration has them. Most such files are empty; others would give other ids in silence, and
+ * are ERR_UNSUPPORTED. */
+int tokenizer_refuse_added_tokens(const char *folder, const json_t *config, struct err *err);
+
 /* The flag `key` of an object, `fallback` where it is missing or null. ERR_CORRUPT where it is no
  * boolean. */
 int tokenizer_flag(const json_t *object, const char *key, bool fallback, bool *ret_flag,

@@ -130,8 +130,11 @@ static int load_template(struct template *template, const json_t *pieces,
     return 0;
 }
 
-/* BertProcessing writes "sep" and "cls" as a list of a token and its id. */
-static int load_bert_processing(struct tokenizer *tokenizer, const json_t *from, struct err *err)
+/* BertProcessing and RobertaProcessing write "sep" and "cls" as a list of a token and its id. */
+static int load_processing(struct tokenizer *tokenizer, const json_t *from,
+                           int (*set)(struct tokenizer *tokenizer, int64_t cls, int64_t sep,
+                                      struct err *err),
+                           struct err *err)
 {
     const json_t *cls = json_array_get(json_object_get(from, "cls"), 1);
     const json_t *sep = json_array_get(json_object_get(from, "sep"), 1);
@@ -140,27 +143,25 @@ static int load_bert_processing(struct tokenizer *tokenizer, const json_t *from,
         json_integer_value(sep) < 0 || json_integer_value(cls) >= VOCABULARY_ID_LIMIT ||
         json_integer_value(sep) >= VOCABULARY_ID_LIMIT)
         return err_set(err, ERR_CORRUPT, "post_processor: cls and sep need a token and its id");
-    return tokenizer_set_bert_templates(tokenizer, json_integer_value(cls), json_integer_value(sep),
-                                        err);
+    return set(tokenizer, json_integer_value(cls), json_integer_value(sep), err);
 }
 
-int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err)
+/* No special tokens; the second text of a pair is of type 1. */
+static int set_plain_templates(struct tokenizer *tokenizer, struct err *err)
+{
+    int r = template_add(&tokenizer->single, TEMPLATE_FIRST, 0, err);
+    if (r == 0)
+        r = template_add(&tokenizer->pair, TEMPLATE_FIRST, 0, err);
+    return r < 0 ? r : template_add(&tokenizer->pair, TEMPLATE_SECOND, 1, err);
+}
+
+static int load_template_processing(struct tokenizer *tokenizer, const json_t *from,
+                                    struct err *err)
 {
     struct template *single = &tokenizer->single, *pair = &tokenizer->pair;
     const json_t *special_tokens = json_object_get(from, "special_tokens");
-    const char *type = tokenizer_type(from);
     int r;
 
-    if (strcmp(type, "BertProcessing") == 0)
-        return load_bert_processing(tokenizer, from, err);
-    if (strcmp(type, "null") == 0) {
-        template_add(single, TEMPLATE_FIRST, 0, NULL);
-        template_add(pair, TEMPLATE_FIRST, 0, NULL);
-        template_add(pair, TEMPLATE_SECOND, 1, NULL);
-        return 0;
-    }
-    if (strcmp(type, "TemplateProcessing") != 0)
-        return tokenizer_unsupported("post_processor", type, err);
     if ((r = load_template(single, json_object_get(from, "single"), special_tokens, err)) < 0) {
         err_prefix(err, "post_processor.single");
         return r;
@@ -176,6 +177,34 @@ int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *fro
     return 0;
 }
 
+static int load_trim(struct offset_trim *trim, const json_t *from, struct err *err)
+{
+    int r = tokenizer_flag(from, "trim_offsets", true, &trim->on, err);
+    return r < 0 ? r : tokenizer_flag(from, "add_prefix_space", true, &trim->prefixed, err);
+}
+
+int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err)
+{
+    const char *type = tokenizer_type(from);
+    int r;
+
+    if (strcmp(type, "BertProcessing") == 0)
+        return load_processing(tokenizer, from, tokenizer_set_bert_templates, err);
+    if (strcmp(type, "TemplateProcessing") == 0)
+        return load_template_processing(tokenizer, from, err);
+    if (strcmp(type, "null") == 0)
+        return set_plain_templates(tokenizer, err);
+    if (strcmp(type, "RobertaProcessing") == 0) {
+        r = load_trim(&tokenizer->trim, from, err);
+        return r < 0 ? r : load_processing(tokenizer, from, tokenizer_set_roberta_templates, err);
+    }
+    if (strcmp(type, "ByteLevel") == 0) {
+        r = load_trim(&tokenizer->trim, from, err);
+        return r < 0 ? r : set_plain_templates(tokenizer, err);
+    }
+    return tokenizer_unsupported("post_processor", type, err);
+}
+
 int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                         struct err *err)
 {
@@ -183,7 +212,9 @@ int tokenizer_load_json(struct tokenizer *tokenizer, const struct tokenizer_sour
         const char *type;
         int (*load)(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                     struct err *err);
-    } models[] = {{"WordPiece", tokenizer_load_wordpiece}, {"Unigram", tokenizer_load_unigram}};
+    } models[] = {{"WordPiece", tokenizer_load_wordpiece},
+                  {"BPE", tokenizer_load_bpe},
+                  {"Unigram", tokenizer_load_unigram}};
     const char *type = tokenizer_type(json_object_get(source->json, "model"));
 
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

@@ -78,10 +78,7 @@ static int load_specials(struct tokenizer *tokenizer, const json_t *config, stru
     return tokenizer_set_bert_templates(tokenizer, ids[0], ids[1], err);
 }
 
-/* Beside a vocab.txt the reference takes the tokens of an old folder's added_tokens.json too,
- * unless the configuration has them. Most such files are empty; others would give other ids in
- * silence. */
-static int refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
+int tokenizer_refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
 {
     json_t *added = NULL;
     int r = 0;
@@ -91,11 +88,12 @@ static int refuse_added_tokens(const char *folder, const json_t *config, struct 
     if (!json_object_get(config, "added_tokens_decoder") && file_exists(path))
         r = json_read_object(&added, path, FILE_LIMIT, err);
     if (json_object_size(added) > 0)
-        r = err_set(err, ERR_UNSUPPORTED,
-                    "%s adds tokens to vocab.txt, which is supported only as a tokenizer.json; "
-                    "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
-                    "T.from_pretrained('%s').save_pretrained('%s')\"",
-                    path, folder, folder);
+        r = err_set(
+            err, ERR_UNSUPPORTED,
+            "%s adds tokens to the vocabulary, which is supported only as a tokenizer.json; "
+            "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
+            "T.from_pretrained('%s').save_pretrained('%s')\"",
+            path, folder, folder);
     json_decref(added);
     free(path);
     return r;
@@ -113,7 +111,7 @@ int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_sou
     tokenizer->kind = &tokenizer_bert;
     tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
     if (r == 0)
-        r = refuse_added_tokens(source->folder, config, err);
+        r = tokenizer_refuse_added_tokens(source->folder, config, err);
     if (r == 0)
         r = tokenizer_override_normalizer(&tokenizer->normalizer, source, err);
     if (r == 0)

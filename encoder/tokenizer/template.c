@@ -1,7 +1,10 @@
-/* Templates: counting, truncating, filling. */
+/* Templates: counting, truncating, filling; and trimming offsets. */
 #include "encoder/tokenizer/template.h"
 
 #include <string.h>
+
+#include "base/utf8.h"
+#include "encoder/tokenizer/unicode.h"
 
 int template_add(struct template *template, int64_t what, uint8_t type_id, struct err *err)
 {
@@ -58,4 +61,57 @@ void template_fill(const struct template *template, const struct token *first, s
         }
         list->count += count;
     }
+}
+
+/* Whether the character at text[at] counts as a space, and its size. */
+static bool is_space(const char *text, size_t size, size_t *ret_length)
+{
+    enum { BYTE_LEVEL_SPACE_CHARACTER = 0x120 };
+    uint32_t code_point;
+    *ret_length = utf8_decode(text, size, &code_point);
+    return *ret_length > 0 && (code_point == BYTE_LEVEL_SPACE_CHARACTER ||
+                               unicode_classify(code_point) & UNICODE_SPACE);
+}
+
+void offset_trim_count(const char *text, size_t size, size_t *ret_leading, size_t *ret_trailing)
+{
+    size_t length, at = 0;
+
+    *ret_leading = *ret_trailing = 0;
+    while (at < size && is_space(text + at, size - at, &length)) {
+        at += length;
+        ++*ret_leading;
+    }
+    for (size_t end = size; end > 0; ++*ret_trailing) {
+        size_t start = end - 1;
+        while (start > 0 && ((unsigned char)text[start] & 0xC0) == 0x80)
+            start--;
+        if (!is_space(text + start, end - start, &length))
+            break;
+        end = start;
+    }
+}
+
+static bool continues_character(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+void offset_trim_apply(const struct offset_trim *trim, const char *text, size_t leading,
+                       size_t trailing, bool begins, struct token *token)
+{
+    uint32_t end = token->end;
+
+    if (leading == 1 && trim->prefixed && (begins || token->start == 0))
+        leading = 0; /* the space that was put there has no place in the text */
+    for (; leading > 0 && token->start < token->end; leading--)
+        do
+            token->start++;
+        while (token->start < token->end && continues_character(text[token->start]));
+    for (; trailing > 0 && end > 0; trailing--)
+        do
+            end--;
+        while (end > 0 && continues_character(text[end]));
+    if (trailing == 0)
+        token->end = end > token->start ? end : token->start;
 }

@@ -24,8 +24,16 @@ struct template
 /* What the byte-level post-processors do to the offsets of tokens with spaces in them. */
 struct offset_trim {
     bool on;
-    bool prefixed; /* keeps one leading space of what stands first, which was put there */
+    bool prefixed; /* a single space before what stands first was put there, and is kept */
 };
+
+/* Characters at the start and at the end of a token's text that are white space, or the character
+ * that stands for a space in byte-level pieces. */
+void offset_trim_count(const char *text, size_t size, size_t *ret_leading, size_t *ret_trailing);
+
+/* Moves the offsets of a token of `text` over so many characters; `begins`: it is the first. */
+void offset_trim_apply(const struct offset_trim *trim, const char *text, size_t leading,
+                       size_t trailing, bool begins, struct token *token);
 
 /* Adds a place. ERR_LIMIT. */
 int template_add(struct template *template, int64_t what, uint8_t type_id, struct err *err);

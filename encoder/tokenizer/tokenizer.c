@@ -96,13 +96,24 @@ int encoding_put(struct encoding *encoding, uint32_t id, size_t from, size_t to,
     return 0;
 }
 
-static int put_added(struct encoding *encoding, uint32_t id, uint32_t start, uint32_t end)
+/* An added token that matched `size` bytes, the white space it takes included. */
+static int put_added(struct encoding *encoding, uint32_t id, uint32_t start, uint32_t end,
+                     const char *matched, size_t size)
 {
     struct tokenizer_scratch *scratch = encoding->scratch;
+    const struct offset_trim *trim = &encoding->tokenizer->trim;
+    bool begins = scratch->count == encoding->first;
+    size_t leading, trailing;
     int r = reserve_tokens(scratch, 1, encoding->err);
+
     if (r < 0)
         return r;
-    scratch->tokens[scratch->count++] = (struct token){.id = id, .start = start, .end = end};
+    struct token *token = &scratch->tokens[scratch->count++];
+    *token = (struct token){.id = id, .start = start, .end = end};
+    if (trim->on) {
+        offset_trim_count(matched, size, &leading, &trailing);
+        offset_trim_apply(trim, encoding->text, leading, trailing, begins, token);
+    }
     return 0;
 }
 
@@ -124,7 +135,8 @@ static int put_stretch(struct encoding *encoding, size_t from, size_t to)
             continue;
         }
         encoding_place(encoding, start, end, &text_start, &text_end);
-        r = put_added(encoding, token->id, text_start, text_end);
+        r = put_added(encoding, token->id, text_start, text_end, normalized->text + start,
+                      end - start);
     }
     return r;
 }
@@ -142,7 +154,8 @@ static int put_text(const struct tokenizer *tokenizer, const char *text, size_t 
     if (size > UINT32_MAX)
         return err_set(err, ERR_LIMIT, "a text may have at most %u bytes", UINT32_MAX);
     while (r == 0 && added_walk_next(&walk, &start, &end, &token))
-        r = token ? put_added(&encoding, token->id, (uint32_t)start, (uint32_t)end)
+        r = token ? put_added(&encoding, token->id, (uint32_t)start, (uint32_t)end, text + start,
+                              end - start)
                   : put_stretch(&encoding, start, end);
     return r;
 }

@@ -5,21 +5,22 @@
 
 #include <utf8proc.h>
 
-uint8_t unicode_classify(uint32_t code_point)
+uint8_t unicode_find(const struct unicode_range *ranges, size_t count,
+                     const uint16_t index[UNICODE_INDEXED_BLOCKS], uint32_t code_point)
 {
     size_t block = code_point >> 8;
-    size_t low = unicode_reference_index[UNICODE_INDEXED_BLOCKS - 1];
-    size_t high = unicode_reference_range_count;
+    size_t low = index[UNICODE_INDEXED_BLOCKS - 1];
+    size_t high = count;
 
     if (block < UNICODE_INDEXED_BLOCKS)
-        low = unicode_reference_index[block];
+        low = index[block];
     if (block + 1 < UNICODE_INDEXED_BLOCKS)
-        high = (size_t)unicode_reference_index[block + 1] + 1;
-    if (high > unicode_reference_range_count)
-        high = unicode_reference_range_count;
+        high = (size_t)index[block + 1] + 1;
+    if (high > count)
+        high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        const struct unicode_range *range = &unicode_reference_ranges[middle];
+        const struct unicode_range *range = &ranges[middle];
         if (code_point > range->last)
             low = middle + 1;
         else if (code_point < range->first)
@@ -28,6 +29,12 @@ uint8_t unicode_classify(uint32_t code_point)
             return range->flags;
     }
     return 0;
+}
+
+uint8_t unicode_classify(uint32_t code_point)
+{
+    return unicode_find(unicode_reference_ranges, unicode_reference_range_count,
+                        unicode_reference_index, code_point);
 }
 
 size_t unicode_decompose(uint32_t code_point, uint32_t ret_parts[UNICODE_MAX_DECOMPOSED])

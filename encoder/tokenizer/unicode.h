@@ -36,6 +36,10 @@ extern const struct unicode_range unicode_reference_ranges[];
 extern const size_t unicode_reference_range_count;
 extern const uint16_t unicode_reference_index[UNICODE_INDEXED_BLOCKS];
 
+/* The flags of a code point in such a table with its index. */
+uint8_t unicode_find(const struct unicode_range *ranges, size_t count,
+                     const uint16_t index[UNICODE_INDEXED_BLOCKS], uint32_t code_point);
+
 /* The `enum unicode_class` flags of a code point. */
 uint8_t unicode_classify(uint32_t code_point);
 

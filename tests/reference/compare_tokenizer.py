@@ -95,15 +95,15 @@ class Comparison:
         self.failed += different
 
 
-def hard_texts(count, seed):
-    """Random strings of what makes tokenizers stumble."""
+def hard_texts(count, seed, more=()):
+    """Random strings of what makes tokenizers stumble, with pieces of `more`."""
     rng = random.Random(seed)
     marks = [0x300, 0x301, 0x308, 0x323, 0x327, 0x345, 0x334, 0x5B0, 0x64B, 0x93C, 0x94D, 0x302E,
              0x1D165, 0x1D16D, 0x3099, 0x1DF6, 0xAFA, 0x16FF0, 0x1E8D0, 0x10A0D, 0x93F]
     spaces = [9, 10, 13, 32, 0xA0, 0x2003, 0x3000, 0x85, 0xB, 0xC, 0x200B, 0xFEFF, 0xAD, 0, 0xFFFD]
     pieces = ["[SEP]", "[CLS]", "[MASK]", "[UNK]", "[PAD]", "[sep]", "the", "running", "İ", "ß", "Σ",
               "ǅ", "각", "한국어", "中文", "豈", "...", "don't", "x" * 101, "é", "Å", "e\u0301", "zz",
-              "½", "ﬁ", "한", "_", "##ing", "#", "<tok>", "Foo", "foo", "new token"]
+              "½", "ﬁ", "한", "_", "##ing", "#", "<tok>", "Foo", "foo", "new token", *more]
 
     def one():
         kind = rng.random()

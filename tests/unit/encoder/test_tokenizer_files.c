@@ -185,10 +185,10 @@ static void a_component_that_is_not_built_is_refused_by_name(void **state)
                    ERR_UNSUPPORTED, "pre_tokenizer 'Metaspace'");
     assert_refused(&(struct fixture_parts){.pre_tokenizer = "null"}, ERR_UNSUPPORTED,
                    "pre_tokenizer 'null'");
-    assert_refused(&(struct fixture_parts){.model = "{\"type\":\"BPE\"}"}, ERR_UNSUPPORTED,
-                   "model 'BPE'");
-    assert_refused(&(struct fixture_parts){.post_processor = "{\"type\":\"RobertaProcessing\"}"},
-                   ERR_UNSUPPORTED, "post_processor 'RobertaProcessing'");
+    assert_refused(&(struct fixture_parts){.model = "{\"type\":\"WordLevel\"}"}, ERR_UNSUPPORTED,
+                   "model 'WordLevel'");
+    assert_refused(&(struct fixture_parts){.post_processor = "{\"type\":\"Sequence\"}"},
+                   ERR_UNSUPPORTED, "post_processor 'Sequence'");
 }
 
 static void a_model_that_is_wrong_is_refused_with_the_reason(void **state)
