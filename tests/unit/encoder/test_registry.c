@@ -16,9 +16,9 @@ static void the_default_model_is_known_with_whole_pins(void **state)
     assert_ptr_equal(registry_find("sentence-transformers/" REGISTRY_DEFAULT_MODEL), model);
     assert_null(registry_find("someone-else/" REGISTRY_DEFAULT_MODEL));
     assert_null(registry_find(""));
+    assert_true(model->file_count > 0);
     for (size_t i = 0; i < registry_count(); i++) {
         model = registry_at(i);
-        assert_true(model->file_count > 0);
         for (size_t j = 0; j < model->file_count; j++) {
             const struct registry_file *file = &model->files[j];
             assert_true(file->size > 0);
@@ -27,6 +27,24 @@ static void the_default_model_is_known_with_whole_pins(void **state)
             assert_true(file->path[0] != '/' && !strstr(file->path, ".."));
         }
     }
+}
+
+static void every_known_model_is_found_by_both_of_its_names(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_count(), 16);
+    for (size_t i = 0; i < registry_count(); i++) {
+        const struct registry_model *model = registry_at(i);
+        const char *slash = strchr(model->hub_name, '/');
+        assert_ptr_equal(registry_find(model->name), model);
+        assert_ptr_equal(registry_find(model->hub_name), model);
+        assert_non_null(slash);
+        assert_string_equal(slash + 1, model->name);
+        assert_true(model->dimension == 384 || model->dimension == 768);
+        assert_non_null(model->architecture);
+        assert_non_null(model->hub_revision);
+    }
+    assert_null(registry_find("sentence-transformers/gte-small"));
 }
 
 static void set(const char *models, const char *data, const char *home)
@@ -128,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_model_is_known_with_whole_pins),
+        cmocka_unit_test(every_known_model_is_found_by_both_of_its_names),
         cmocka_unit_test(the_folder_of_models_follows_the_environment),
         cmocka_unit_test(a_model_is_found_by_name_or_by_path),
         cmocka_unit_test(what_is_not_there_is_said_with_where_it_was_sought),
