@@ -189,7 +189,8 @@ static const struct {
                 struct err *err);
 } files[] = {{"tokenizer.json", tokenizer_load_json},
              {"vocab.txt", tokenizer_load_vocab},
-             {"vocab.json", tokenizer_load_vocab_merges}};
+             {"vocab.json", tokenizer_load_vocab_merges},
+             {"sentencepiece.bpe.model", tokenizer_load_sentencepiece}};
 
 static int load_from(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                      struct err *err)

@@ -79,6 +79,9 @@ int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_sou
                          struct err *err);
 int tokenizer_load_vocab_merges(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                                 struct err *err);
+/* The same from sentencepiece.bpe.model, in load_sentencepiece.c. */
+int tokenizer_load_sentencepiece(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                                 struct err *err);
 
 /* Parts of tokenizer.json that the kinds share, in load_json.c. The second reads the vocabulary
  * {"piece": id ...}, which comes before the other two. */
