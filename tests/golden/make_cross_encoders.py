@@ -34,25 +34,39 @@ MODELS = {
     "one-label": dict(labels=1, style="new", activation=None),
     "one-label-logits": dict(labels=1, style="old", activation="torch.nn.modules.linear.Identity"),
     "three-labels": dict(labels=3, style="new", activation=None, dtype=torch.float16),
+    "roberta-two-labels": dict(labels=2, style="new", activation=None, family="roberta"),
 }
 
 
-def build(folder, seed, labels, style, activation, dtype=torch.float32):
+def classifier(base, family, labels):
+    """Saves a tokenizer to `base`; a configuration, and the class to make a model of it."""
+    sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+                 num_labels=labels)
+    if family == "roberta":
+        tokenizer = make_models.roberta_tokenizer(base)
+        tokenizer.model_max_length = 32
+        config = transformers.RobertaConfig(
+            vocab_size=len(tokenizer), type_vocab_size=1, max_position_embeddings=42, **sizes)
+        kind = transformers.RobertaForSequenceClassification
+    else:
+        tokenizer = make_models.bert_tokenizer(base)
+        config = transformers.BertConfig(
+            vocab_size=len(tokenizer), max_position_embeddings=40, **sizes)
+        kind = transformers.BertForSequenceClassification
+    tokenizer.save_pretrained(base)
+    return config, kind
+
+
+def build(folder, seed, labels, style, activation, family="bert", dtype=torch.float32):
     """Writes the model as sentence-transformers saves it (new), or as transformers alone (old)."""
-    words = make_models.vocabulary()
     base = folder / "base"
     base.mkdir(parents=True)
-    (base / "vocab.txt").write_text("".join(word + "\n" for word in words))
-    transformers.BertTokenizer(vocab=str(base / "vocab.txt"), do_lower_case=True,
-                               model_max_length=32).save_pretrained(base)
-    config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=48, max_position_embeddings=40, num_labels=labels)
+    config, kind = classifier(base, family, labels)
     if activation:
         config.sentence_transformers = {"activation_fn": activation, "version": "4.0.1"}
-    bert = transformers.BertForSequenceClassification(config)
-    make_models.randomize(bert, seed)
-    bert.to(dtype).save_pretrained(base)
+    model = kind(config)
+    make_models.randomize(model, seed)
+    model.to(dtype).save_pretrained(base)
     if style == "new":
         CrossEncoder(str(base), device="cpu").save_pretrained(str(folder))
         (folder / "README.md").unlink()

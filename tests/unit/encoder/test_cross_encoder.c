@@ -13,7 +13,8 @@
 
 #define FOLDER "tests/golden/cross_encoders/"
 
-static const char *const models[] = {"one-label", "one-label-logits", "three-labels"};
+static const char *const models[] = {"one-label", "one-label-logits", "three-labels",
+                                     "roberta-two-labels"};
 enum { MODELS = sizeof models / sizeof models[0], FILE_LIMIT = 1 << 20, REPEATS = 300 };
 
 /* Pairs with what is expected of them. */
