@@ -41,6 +41,10 @@ struct tokenizer_kind {
     /* Appends the tokens of bytes [from, to), which are not none, of the normalised stretch. */
     int (*encode)(struct encoding *encoding, size_t from, size_t to);
 
+    /* From now on the piece of a special token matches no text; NULL where none does anyway. Before
+     * the tokenizer is shared. */
+    void (*escape)(const struct tokenizer *tokenizer, uint32_t id);
+
     size_t scratch_size;                /* of scratch->own; 0 where it needs none */
     void (*release_scratch)(void *own); /* frees what it points to, or NULL */
 };

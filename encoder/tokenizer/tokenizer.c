@@ -218,8 +218,17 @@ void tokenizer_close(struct tokenizer *tokenizer)
     free(tokenizer);
 }
 
+static void escape_pieces(const struct tokenizer *tokenizer, const struct added_tokens *set)
+{
+    for (size_t i = 0; tokenizer->kind->escape && i < set->count; i++)
+        if (set->tokens[i].special)
+            tokenizer->kind->escape(tokenizer, set->tokens[i].id);
+}
+
 void tokenizer_escape_special_tokens(struct tokenizer *tokenizer)
 {
+    escape_pieces(tokenizer, &tokenizer->raw);
+    escape_pieces(tokenizer, &tokenizer->normalized);
     added_tokens_drop_special(&tokenizer->raw);
     added_tokens_drop_special(&tokenizer->normalized);
 }

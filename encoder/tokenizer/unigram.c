@@ -86,6 +86,13 @@ out:
     return r;
 }
 
+void unigram_drop_piece(const struct unigram *model, uint32_t id)
+{
+    for (size_t i = 0; i < model->node_count; i++)
+        if (model->ids[i] == id)
+            model->ids[i] = UNIGRAM_NO_PIECE;
+}
+
 /* --- splitting --- */
 
 void unigram_scratch_release(struct unigram_scratch *scratch)

@@ -32,6 +32,9 @@ struct unigram {
 int unigram_open(struct unigram *model, struct arena *arena, const struct vocabulary *vocabulary,
                  const double *scores, size_t count, uint32_t unknown_id, struct err *err);
 
+/* From now on the piece matches no text. Before the model is shared. */
+void unigram_drop_piece(const struct unigram *model, uint32_t id);
+
 /* A piece of a word: its id and its bytes [start, end) of the word. */
 struct unigram_part {
     uint32_t id, start, end;

@@ -53,8 +53,16 @@ static int encode(struct encoding *encoding, size_t from, size_t to)
     return r;
 }
 
+/* Special tokens are pieces like any other here, with the best of scores. */
+static void escape(const struct tokenizer *tokenizer, uint32_t id)
+{
+    const struct unigram_model *model = tokenizer->model;
+    unigram_drop_piece(&model->unigram, id);
+}
+
 const struct tokenizer_kind tokenizer_unigram = {.name = "Unigram",
                                                  .normalize = normalize,
                                                  .encode = encode,
+                                                 .escape = escape,
                                                  .scratch_size = sizeof(struct own),
                                                  .release_scratch = release};

@@ -297,6 +297,26 @@ static void what_is_not_built_is_refused_by_name(void **state)
         ERR_CORRUPT);
 }
 
+static void a_special_token_that_is_escaped_is_text(void **state)
+{
+    static const char text[] = "the </s> cat <mask>";
+    struct token_list list = {0};
+    struct tokenizer *tokenizer;
+
+    (void)state;
+    assert_int_equal(tokenizer_open(&tokenizer, GOLDEN, -1, NULL), 0);
+    tokenizer_escape_special_tokens(tokenizer);
+    assert_int_equal(tokenizer_encode(tokenizer, text, sizeof text - 1, NULL, 0, 0, &list, NULL),
+                     0);
+    uint32_t mask = (uint32_t)tokenizer_vocabulary_size(tokenizer) - 1;
+    assert_string_equal(tokenizer_piece(tokenizer, mask), "<mask>");
+    for (size_t i = 1; i + 1 < list.count; i++)
+        assert_true(list.tokens[i].id > 2 && list.tokens[i].id != mask);
+    assert_true(list.count > 8);
+    token_list_release(&list);
+    tokenizer_close(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +328,7 @@ int main(void)
         cmocka_unit_test(a_cut_model_is_refused_or_has_fewer_pieces),
         cmocka_unit_test(a_damaged_character_map_is_refused_or_maps_within),
         cmocka_unit_test(what_is_not_built_is_refused_by_name),
+        cmocka_unit_test(a_special_token_that_is_escaped_is_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
