@@ -48,6 +48,13 @@ int charsmap_open(struct charsmap *map, struct arena *arena, const void *bytes, 
     if (!utf8_valid(replacements, replacements_size, &bad))
         return err_set(err, ERR_CORRUPT,
                        "the character map's replacements are not UTF-8 at byte %zu", bad);
+    for (size_t at = 0; at < replacements_size; at += length + 1) {
+        length = strnlen(replacements + at, replacements_size - at);
+        if (length > CHARSMAP_REPLACEMENT_LIMIT)
+            return err_set(err, ERR_LIMIT,
+                           "the character map has a replacement of more than %d bytes",
+                           CHARSMAP_REPLACEMENT_LIMIT);
+    }
     map->units = arena_alloc(arena, unit_count, sizeof *map->units);
     map->replacements = arena_copy(arena, replacements, replacements_size);
     if (!map->units || !map->replacements)

@@ -14,6 +14,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+/* A longer replacement belongs to no model, and would let a short text grow without bounds. */
+enum { CHARSMAP_REPLACEMENT_LIMIT = 1024 };
+
 /* A zeroed struct maps nothing. */
 struct charsmap {
     uint32_t *units; /* (unit_count) */
@@ -23,7 +26,8 @@ struct charsmap {
     bool ascii_mapped[128]; /* the code points below U+0080 that are mapped */
 };
 
-/* Reads a map from its bytes, which are copied into the arena. ERR_CORRUPT, ERR_MEMORY. */
+/* Reads a map from its bytes, which are copied into the arena. ERR_CORRUPT, ERR_LIMIT,
+ * ERR_MEMORY. */
 int charsmap_open(struct charsmap *map, struct arena *arena, const void *bytes, size_t size,
                   struct err *err);
 

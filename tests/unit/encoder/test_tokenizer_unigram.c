@@ -230,6 +230,7 @@ static void a_damaged_character_map_is_refused_or_maps_within(void **state)
     static const unsigned char no_trie[] = {0, 0, 0, 0, 'a', 0};
     static const unsigned char too_long[] = {255, 255, 255, 255, 0, 0, 0, 0};
     static const unsigned char not_utf8[] = {4, 0, 0, 0, 0, 0, 0, 0, 0xC3};
+    unsigned char long_one[8 + CHARSMAP_REPLACEMENT_LIMIT + 1] = {4};
     /* Every unit has a value and leads far away. */
     static const unsigned char wild[] = {8, 0, 0, 0, 0, 1, 0, 0, 'a', 0xFF, 0xFF, 0x7F, 'b', 0};
     struct arena arena = {0};
@@ -242,6 +243,8 @@ static void a_damaged_character_map_is_refused_or_maps_within(void **state)
     assert_int_equal(charsmap_open(&map, &arena, no_trie, sizeof no_trie, NULL), ERR_CORRUPT);
     assert_int_equal(charsmap_open(&map, &arena, too_long, sizeof too_long, NULL), ERR_CORRUPT);
     assert_int_equal(charsmap_open(&map, &arena, not_utf8, sizeof not_utf8, NULL), ERR_CORRUPT);
+    memset(long_one + 8, 'a', sizeof long_one - 8);
+    assert_int_equal(charsmap_open(&map, &arena, long_one, sizeof long_one, NULL), ERR_LIMIT);
     assert_int_equal(charsmap_open(&map, &arena, wild, sizeof wild, NULL), 0);
     assert_false(charsmap_find(&map, "abc", 3, &found, &size));
     arena_release(&arena);
