@@ -1,7 +1,7 @@
 /* Where models live on this machine, and the pinned files of those that `sbert-model pull` knows.
  *
- * A model is named by a folder's path (anything with a '/' in it, "." or ".."), or by a name: then its
- * folder is looked for in $SBERT_MODELS, else $XDG_DATA_HOME/sbertd/models, else
+ * A model is named by a folder's path (anything with a '/' in it, "." or ".."), or by a name: then
+ * its folder is looked for in $SBERT_MODELS, else $XDG_DATA_HOME/sbertd/models, else
  * ~/.local/share/sbertd/models, and last in /usr/local/share/sbertd/models and
  * /usr/share/sbertd/models and /var/lib/sbertd/models.
  */

@@ -195,10 +195,10 @@ static int load_post_processor(struct tokenizer *tokenizer, const json_t *from, 
     if (strcmp(type, "BertProcessing") == 0)
         return load_bert_processing(tokenizer, from, err);
     if (strcmp(type, "null") == 0) {
-        template_add(single, TEMPLATE_FIRST, 0, NULL);
-        template_add(pair, TEMPLATE_FIRST, 0, NULL);
-        template_add(pair, TEMPLATE_SECOND, 1, NULL);
-        return 0;
+        r = template_add(single, TEMPLATE_FIRST, 0, err);
+        if (r == 0)
+            r = template_add(pair, TEMPLATE_FIRST, 0, err);
+        return r < 0 ? r : template_add(pair, TEMPLATE_SECOND, 1, err);
     }
     if (strcmp(type, "TemplateProcessing") != 0)
         return unsupported("post_processor", type, err);
