@@ -33,6 +33,7 @@ struct client {
     bool path_given;
     int fd;          /* -1: not connected */
     bool used;       /* this connection carried an answer before */
+    bool cut;        /* the answer came before the whole request was sent */
     struct buf head; /* the request under way */
     const char *body;
     size_t body_size;
@@ -91,11 +92,6 @@ void client_close(struct client *client)
     free(client->received);
     free(client->path);
     free(client);
-}
-
-const char *client_socket(const struct client *client)
-{
-    return client->path;
 }
 
 static bool cancelled(const struct client *client)
@@ -178,11 +174,10 @@ static int wait_ready(struct client *client, short events, short *ret_ready, str
 }
 
 /* Writes bytes. Where the daemon answers before it has them all, or closes, the rest is left:
- * reading its answer tells why. */
-static int write_bytes(struct client *client, const char *bytes, size_t size, bool *ret_early,
-                       struct err *err)
+ * reading its answer tells why, and the connection ends with it. */
+static int write_bytes(struct client *client, const char *bytes, size_t size, struct err *err)
 {
-    for (size_t at = 0; at < size && !*ret_early;) {
+    for (size_t at = 0; at < size && !client->cut;) {
         ssize_t sent = send(client->fd, bytes + at, size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             at += (size_t)sent;
@@ -191,7 +186,7 @@ static int write_bytes(struct client *client, const char *bytes, size_t size, bo
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN) {
-            *ret_early = true;
+            client->cut = true;
             continue;
         }
         short ready = 0;
@@ -199,7 +194,7 @@ static int write_bytes(struct client *client, const char *bytes, size_t size, bo
         if (r < 0)
             return r;
         if (ready & POLLIN)
-            *ret_early = true;
+            client->cut = true;
     }
     return 0;
 }
@@ -209,11 +204,11 @@ static int transmit(struct client *client, struct err *err)
 {
     http_answer_start(&client->answer, ANSWER_LIMIT);
     int r = client->fd < 0 ? connect_socket(client, err) : 0;
-    bool early = false;
+    client->cut = false;
     if (r == 0)
-        r = write_bytes(client, client->head.data, client->head.size, &early, err);
+        r = write_bytes(client, client->head.data, client->head.size, err);
     if (r == 0)
-        r = write_bytes(client, client->body, client->body_size, &early, err);
+        r = write_bytes(client, client->body, client->body_size, err);
     return r;
 }
 
@@ -307,7 +302,7 @@ static int exchange(struct client *client, struct err *err)
             r = read_answer(client, &stale, err);
         else
             stale = false;
-        if (r < 0 || !client->answer.keep_alive)
+        if (r < 0 || !client->answer.keep_alive || client->cut)
             disconnect(client);
         if (r < 0 && !stale)
             return r;
