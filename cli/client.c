@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/http.h"
 #include "daemon/paths.h"
@@ -41,13 +42,6 @@ struct client {
     json_t *error;  /* the error object of the last answer, or NULL */
     char *received; /* RECEIVE_SIZE bytes */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 int client_open(struct client **ret_client, const struct client_options *options, struct err *err)
 {
@@ -155,7 +149,7 @@ static int connect_socket(struct client *client, struct err *err)
 /* Waits until the socket is ready for one of `events`: 0, or ERR_BUSY, ERR_CANCELLED. */
 static int wait_ready(struct client *client, short events, short *ret_ready, struct err *err)
 {
-    double deadline = now() + client->options.timeout_seconds;
+    double deadline = clock_now() + client->options.timeout_seconds;
     for (;;) {
         if (cancelled(client))
             return err_set(err, ERR_CANCELLED, "interrupted");
@@ -167,7 +161,7 @@ static int wait_ready(struct client *client, short events, short *ret_ready, str
         }
         if (ready < 0 && errno != EINTR)
             return err_set_errno(err, errno, "waiting for the daemon");
-        if (now() >= deadline)
+        if (clock_now() >= deadline)
             return err_set(err, ERR_BUSY, "no answer from sbertd at %s for %.0f seconds",
                            client->path, client->options.timeout_seconds);
     }
@@ -279,10 +273,10 @@ static int read_answer(struct client *client, bool *ret_stale, struct err *err)
 /* Sleeps, looking out for being cancelled. */
 static int pause_for(const struct client *client, double seconds, struct err *err)
 {
-    for (double end = now() + seconds; now() < end;) {
+    for (double end = clock_now() + seconds; clock_now() < end;) {
         if (cancelled(client))
             return err_set(err, ERR_CANCELLED, "interrupted");
-        double rest = end - now();
+        double rest = end - clock_now();
         if (rest > cancel_check_ms / 1e3)
             rest = cancel_check_ms / 1e3;
         struct timespec time = {.tv_nsec = rest > 0 ? (long)(rest * 1e9) : 0};
@@ -294,7 +288,7 @@ static int pause_for(const struct client *client, double seconds, struct err *er
 /* Reads the answer, asking again where the protocol says so. */
 static int exchange(struct client *client, struct err *err)
 {
-    double give_up = now() + client->options.retry_seconds;
+    double give_up = clock_now() + client->options.retry_seconds;
     for (bool again = false;; again = true) {
         bool stale;
         int r = again ? transmit(client, err) : 0;
@@ -312,7 +306,7 @@ static int exchange(struct client *client, struct err *err)
         double wait = client->answer.retry_after > 0    ? client->answer.retry_after
                       : client->answer.retry_after == 0 ? least_retry_seconds
                                                         : default_retry_seconds;
-        if (client->answer.status != 503 || now() + wait > give_up)
+        if (client->answer.status != 503 || clock_now() + wait > give_up)
             return 0;
         r = pause_for(client, wait, err);
         if (r < 0)
