@@ -55,3 +55,13 @@ int json_read_object(json_t **ret_json, const char *path, size_t limit, struct e
     *ret_json = json;
     return 0;
 }
+
+static int append_piece(const char *piece, size_t size, void *buf)
+{
+    return buf_append(buf, piece, size);
+}
+
+int json_append(struct buf *buf, const json_t *json, size_t flags)
+{
+    return json_dump_callback(json, append_piece, buf, flags) < 0 ? ERR_MEMORY : 0;
+}

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Parses a whole text. `name` says what it is in errors ("the request body"): "<name>: line 3
@@ -16,6 +17,10 @@
  * refused; U+0000 inside a string is allowed (use json_string_length). ERR_INVALID or ERR_MEMORY.
  */
 int json_parse(json_t **ret_json, const char *text, size_t size, const char *name, struct err *err);
+
+/* Appends the value's text, as jansson's `flags` (JSON_COMPACT, ...) say. 0 or ERR_MEMORY; then the
+ * buffer may hold a part of it. */
+int json_append(struct buf *buf, const json_t *json, size_t flags);
 
 /* Reads and parses a file of at most `limit` bytes. ERR_CORRUPT where it is not JSON; errors of
  * reading as file_read's. Configuration files write "no limit" as an integer like 1e30 with all its

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/http.h"
 #include "daemon/paths.h"
@@ -33,6 +34,7 @@ struct client {
     bool path_given;
     int fd;          /* -1: not connected */
     bool used;       /* this connection carried an answer before */
+    bool cut;        /* the answer came before the whole request was sent */
     struct buf head; /* the request under way */
     const char *body;
     size_t body_size;
@@ -40,13 +42,6 @@ struct client {
     json_t *error;  /* the error object of the last answer, or NULL */
     char *received; /* RECEIVE_SIZE bytes */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 int client_open(struct client **ret_client, const struct client_options *options, struct err *err)
 {
@@ -91,11 +86,6 @@ void client_close(struct client *client)
     free(client->received);
     free(client->path);
     free(client);
-}
-
-const char *client_socket(const struct client *client)
-{
-    return client->path;
 }
 
 static bool cancelled(const struct client *client)
@@ -159,7 +149,7 @@ static int connect_socket(struct client *client, struct err *err)
 /* Waits until the socket is ready for one of `events`: 0, or ERR_BUSY, ERR_CANCELLED. */
 static int wait_ready(struct client *client, short events, short *ret_ready, struct err *err)
 {
-    double deadline = now() + client->options.timeout_seconds;
+    double deadline = clock_now() + client->options.timeout_seconds;
     for (;;) {
         if (cancelled(client))
             return err_set(err, ERR_CANCELLED, "interrupted");
@@ -171,18 +161,17 @@ static int wait_ready(struct client *client, short events, short *ret_ready, str
         }
         if (ready < 0 && errno != EINTR)
             return err_set_errno(err, errno, "waiting for the daemon");
-        if (now() >= deadline)
+        if (clock_now() >= deadline)
             return err_set(err, ERR_BUSY, "no answer from sbertd at %s for %.0f seconds",
                            client->path, client->options.timeout_seconds);
     }
 }
 
 /* Writes bytes. Where the daemon answers before it has them all, or closes, the rest is left:
- * reading its answer tells why. */
-static int write_bytes(struct client *client, const char *bytes, size_t size, bool *ret_early,
-                       struct err *err)
+ * reading its answer tells why, and the connection ends with it. */
+static int write_bytes(struct client *client, const char *bytes, size_t size, struct err *err)
 {
-    for (size_t at = 0; at < size && !*ret_early;) {
+    for (size_t at = 0; at < size && !client->cut;) {
         ssize_t sent = send(client->fd, bytes + at, size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             at += (size_t)sent;
@@ -191,7 +180,7 @@ static int write_bytes(struct client *client, const char *bytes, size_t size, bo
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN) {
-            *ret_early = true;
+            client->cut = true;
             continue;
         }
         short ready = 0;
@@ -199,7 +188,7 @@ static int write_bytes(struct client *client, const char *bytes, size_t size, bo
         if (r < 0)
             return r;
         if (ready & POLLIN)
-            *ret_early = true;
+            client->cut = true;
     }
     return 0;
 }
@@ -209,11 +198,11 @@ static int transmit(struct client *client, struct err *err)
 {
     http_answer_start(&client->answer, ANSWER_LIMIT);
     int r = client->fd < 0 ? connect_socket(client, err) : 0;
-    bool early = false;
+    client->cut = false;
     if (r == 0)
-        r = write_bytes(client, client->head.data, client->head.size, &early, err);
+        r = write_bytes(client, client->head.data, client->head.size, err);
     if (r == 0)
-        r = write_bytes(client, client->body, client->body_size, &early, err);
+        r = write_bytes(client, client->body, client->body_size, err);
     return r;
 }
 
@@ -284,10 +273,10 @@ static int read_answer(struct client *client, bool *ret_stale, struct err *err)
 /* Sleeps, looking out for being cancelled. */
 static int pause_for(const struct client *client, double seconds, struct err *err)
 {
-    for (double end = now() + seconds; now() < end;) {
+    for (double end = clock_now() + seconds; clock_now() < end;) {
         if (cancelled(client))
             return err_set(err, ERR_CANCELLED, "interrupted");
-        double rest = end - now();
+        double rest = end - clock_now();
         if (rest > cancel_check_ms / 1e3)
             rest = cancel_check_ms / 1e3;
         struct timespec time = {.tv_nsec = rest > 0 ? (long)(rest * 1e9) : 0};
@@ -299,7 +288,7 @@ static int pause_for(const struct client *client, double seconds, struct err *er
 /* Reads the answer, asking again where the protocol says so. */
 static int exchange(struct client *client, struct err *err)
 {
-    double give_up = now() + client->options.retry_seconds;
+    double give_up = clock_now() + client->options.retry_seconds;
     for (bool again = false;; again = true) {
         bool stale;
         int r = again ? transmit(client, err) : 0;
@@ -307,7 +296,7 @@ static int exchange(struct client *client, struct err *err)
             r = read_answer(client, &stale, err);
         else
             stale = false;
-        if (r < 0 || !client->answer.keep_alive)
+        if (r < 0 || !client->answer.keep_alive || client->cut)
             disconnect(client);
         if (r < 0 && !stale)
             return r;
@@ -317,7 +306,7 @@ static int exchange(struct client *client, struct err *err)
         double wait = client->answer.retry_after > 0    ? client->answer.retry_after
                       : client->answer.retry_after == 0 ? least_retry_seconds
                                                         : default_retry_seconds;
-        if (client->answer.status != 503 || now() + wait > give_up)
+        if (client->answer.status != 503 || clock_now() + wait > give_up)
             return 0;
         r = pause_for(client, wait, err);
         if (r < 0)

@@ -28,9 +28,6 @@ struct client_options {
 int client_open(struct client **ret_client, const struct client_options *options, struct err *err);
 void client_close(struct client *client); /* accepts NULL */
 
-/* The socket's path. */
-const char *client_socket(const struct client *client);
-
 /* Sends a request. `target` is path and query, percent-encoded; `body` (NULL: none) is JSON text,
  * which stays as it is until the answer was received. ERR_NOT_FOUND, saying how to start it, where
  * no daemon listens. */

@@ -3,17 +3,12 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
-
-static int append_piece(const char *piece, size_t size, void *out)
-{
-    return buf_append(out, piece, size);
-}
+#include "base/json.h"
 
 static int append(struct buf *out, const json_t *json, size_t digits)
 {
     size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits);
-    return json_dump_callback(json, append_piece, out, flags) < 0 ? ERR_MEMORY : 0;
+    return json_append(out, json, flags);
 }
 
 int json_text_append(struct buf *out, const json_t *json)

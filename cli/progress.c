@@ -4,23 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
 
 enum { BAR_COLUMNS = 20 };
 
 static const double redraw_seconds = 0.1, plain_line_seconds = 10;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 void progress_start(struct progress *progress, const char *verb, const char *unit, uint64_t total,
                     bool quiet)
@@ -30,7 +23,7 @@ void progress_start(struct progress *progress, const char *verb, const char *uni
         .verb = verb,
         .unit = unit,
         .total = total,
-        .started = now(),
+        .started = clock_now(),
         .terminal = isatty(STDERR_FILENO) == 1 && !(term && strcmp(term, "dumb") == 0),
         .quiet = quiet,
     };
@@ -40,7 +33,7 @@ void progress_start(struct progress *progress, const char *verb, const char *uni
 
 double progress_elapsed(const struct progress *progress)
 {
-    return now() - progress->started;
+    return clock_now() - progress->started;
 }
 
 static const char *amount(char ret_text[NUMBER_SIZE], const char *unit, uint64_t count)
@@ -122,7 +115,7 @@ static void draw_if_due(struct progress *progress)
 {
     if (progress->quiet)
         return;
-    double time = now();
+    double time = clock_now();
     if (time - progress->drawn >= (progress->terminal ? redraw_seconds : plain_line_seconds))
         draw(progress, time);
 }

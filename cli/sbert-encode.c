@@ -39,7 +39,7 @@ static const struct argp_option option_table[] = {
     {"output", 'o', "FILE.npy", 0, "write float32 (n, dimension) as NumPy does", 0},
     {"text", OPTION_TEXT, "TEXT", 0, "encode this instead of a file; may be repeated", 0},
     {"tokens", OPTION_TOKENS, NULL, 0, "print ids and pieces instead of vectors", 0},
-    {"shape", OPTION_SHAPE, NULL, 0, "print the shape of the vectors: (384,) or (n, 384)", 0},
+    {"shape", OPTION_SHAPE, NULL, 0, "print the vectors' shape, (n, 384)", 0},
     {"similarity", OPTION_SIMILARITY, NULL, 0, "print the cosine of the texts A and B", 0},
     {"pairs", OPTION_PAIRS, NULL, 0, "print logits and scores of pairs, by a cross-encoder", 0},
     {"input-format", OPTION_FORMAT, "FORMAT", 0, "lines or jsonl (else by the file's name)", 0},

@@ -293,7 +293,7 @@ void engine_log(const struct engine *engine, int level, const char *format, ...)
 int engine_thread_start(pthread_t *ret_thread, void *(*main)(void *argument), void *argument,
                         struct err *err);
 
-/* Seconds of the monotonic clock. */
+/* Whole seconds of clock_now(), which fit an atomic. */
 long long clock_seconds(void);
 
 #endif

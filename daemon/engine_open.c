@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "daemon/engine_internal.h"
 
 /* --- what all files of the engine use --- */
@@ -34,9 +34,7 @@ int engine_thread_start(pthread_t *ret_thread, void *(*main)(void *argument), vo
 
 long long clock_seconds(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long long)now.tv_sec;
+    return (long long)clock_now();
 }
 
 /* --- the gate --- */

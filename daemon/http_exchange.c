@@ -16,6 +16,7 @@
 #include <strings.h>
 #include <sys/eventfd.h>
 
+#include "base/clock.h"
 #include "daemon/routes.h"
 #include "daemon/routes_lines.h"
 #include "daemon/service_log.h"
@@ -57,7 +58,7 @@ void *http_exchange_begin(void *argument, const char *target, struct MHD_Connect
         return NULL;
     exchange->service = exchange->call.service = service;
     exchange->connection = connection;
-    exchange->started = service_now();
+    exchange->started = clock_now();
     exchange->target = strdup(target);
     if (!exchange->target) {
         free(exchange);
@@ -119,7 +120,7 @@ void http_exchange_end(void *argument, struct MHD_Connection *connection, void *
 static void log_answer(const struct exchange *exchange)
 {
     const struct call *call = &exchange->call;
-    double milliseconds = (service_now() - exchange->started) * 1e3;
+    double milliseconds = (clock_now() - exchange->started) * 1e3;
 
     if (call->status >= 500 && call->status != 503)
         service_log(LOG_ERR, "%s %.300s: %d: %s", exchange->method, exchange->target, call->status,

@@ -1,4 +1,5 @@
 /* The answer to a search. */
+#include "base/clock.h"
 #include "daemon/routes.h"
 
 static void put_hit(struct json_writer *writer, const struct engine_hit *hit)
@@ -45,7 +46,7 @@ static int put_results(struct call *call, const struct wire_search *request,
 
 int answer_search(struct call *call)
 {
-    double started = service_now();
+    double started = clock_now();
     struct wire_search request;
     json_t *body;
     int r = wire_parse(&body, call->body, call->body_size, "the request", &call->fault);
@@ -62,7 +63,7 @@ int answer_search(struct call *call)
     r = engine_search(call->service->engine, call->name, request.queries, request.count,
                       &request.options, &call->arena, results, &call->fault.err);
     if (r == 0)
-        r = put_results(call, &request, results, service_now() - started);
+        r = put_results(call, &request, results, clock_now() - started);
 out:
     json_decref(body);
     return r;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/openapi.h"
 #include "daemon/routes.h"
 
@@ -110,7 +111,7 @@ int answer_status(struct call *call)
     json_member_string(&writer, "version", SBERTD_VERSION);
     json_member_integer(&writer, "pid", getpid());
     json_key(&writer, "uptime_s");
-    json_put_real(&writer, (double)(int64_t)((service_now() - service->started) * 1000) / 1000);
+    json_put_real(&writer, (double)(int64_t)((clock_now() - service->started) * 1000) / 1000);
     json_member_integer(&writer, "memory_bytes", resident_bytes());
     json_member_string(&writer, "socket", service->socket);
     json_member_string(&writer, "data_folder", service->data_folder);

@@ -28,7 +28,7 @@ struct service {
     const char *socket, *data_folder;
     struct engine *engine;
     _Atomic int state; /* enum service_state */
-    double started;    /* service_now() */
+    double started;    /* clock_now() */
     struct service_queue *interactive, *bulk;
     _Atomic uint64_t served, failed; /* answers, and those of status 400 and above */
     _Atomic size_t body_bytes;       /* of request bodies in memory */
@@ -38,9 +38,6 @@ struct service {
     size_t working; /* of which have been handed to a queue or are being answered */
     bool closing;   /* no more are handed to a queue */
 };
-
-/* Seconds on the monotonic clock. */
-double service_now(void);
 
 /* Runs the service in this process until SIGTERM or SIGINT. `given` is the command line, for
  * reloading. 0 after an orderly end. */

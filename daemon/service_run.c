@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "daemon/http.h"
 #include "daemon/service.h"
@@ -47,13 +48,6 @@ struct run {
     int stop_signals;      /* how many asked for the end */
     double stopped;        /* when the first did */
 };
-
-double service_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* Tells a supervisor how it goes: sd_notify(3)'s protocol, a datagram to $NOTIFY_SOCKET. */
 static void notify(const char *state)
@@ -112,7 +106,7 @@ static int finish_loading(struct run *run, struct err *err)
     service_log(LOG_INFO, "ready: %s, %zu dimensions, on %s, after %.2f s",
                 engine_model_name(run->service.engine),
                 engine_model(run->service.engine)->dimension, run->settings->socket,
-                service_now() - run->service.started);
+                clock_now() - run->service.started);
     notify("READY=1");
     return 0;
 }
@@ -129,7 +123,7 @@ static void begin_stop(struct run *run, const char *signal_name)
     }
     service_log(LOG_INFO, "%s: stopping", signal_name);
     notify("STOPPING=1");
-    run->stopped = service_now();
+    run->stopped = clock_now();
     atomic_store(&run->service.state, SERVICE_STOPPING);
     cancel_raise(&run->cancel);
     http_quiesce(run->http);
@@ -199,7 +193,7 @@ static int open_signals(struct run *run, struct err *err)
 static bool drained(struct run *run)
 {
     struct service *service = &run->service;
-    bool patient = service_now() - run->stopped <= UPLOAD_GRACE_SECONDS;
+    bool patient = clock_now() - run->stopped <= UPLOAD_GRACE_SECONDS;
 
     pthread_mutex_lock(&service->lock);
     bool done = service->working == 0 && (service->in_flight == 0 || !patient);
@@ -291,7 +285,7 @@ int service_run(const struct settings *settings, const char *const given[SETTING
     service->event = -1;
     service->socket = settings->socket;
     service->data_folder = settings->data_folder;
-    service->started = service_now();
+    service->started = clock_now();
     pthread_mutex_init(&service->lock, NULL);
     int r = open_all(&run, err);
     if (r == 0)

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "daemon/service.h"
@@ -193,7 +194,7 @@ static bool is_ready(const struct settings *settings, pid_t child)
 static int wait_ready(const struct settings *settings, pid_t process, const char *log_path,
                       struct err *err)
 {
-    double started = service_now();
+    double started = clock_now();
     bool explained = false;
     int r = 0;
     int process_fd = pidfd_open(process, 0);
@@ -206,7 +207,7 @@ static int wait_ready(const struct settings *settings, pid_t process, const char
             r = err_set(err, ERR_NOT_FOUND, "the service did not start");
             break;
         }
-        if (!explained && service_now() - started > EXPLAIN_AFTER_SECONDS) {
+        if (!explained && clock_now() - started > EXPLAIN_AFTER_SECONDS) {
             explained = true;
             fprintf(stderr, "sbertd: still loading (process %d); its log is %s\n", (int)process,
                     log_path);
@@ -250,7 +251,7 @@ int control_start(const struct settings *given_settings, const char *const given
 {
     struct settings settings = *given_settings;
     struct err err = {0};
-    double started = service_now();
+    double started = clock_now();
     char *own_log = NULL;
     pid_t process;
     off_t offset = 0;
@@ -281,7 +282,7 @@ int control_start(const struct settings *given_settings, const char *const given
         (r = launch(&settings, given, log, &process, &err)) == 0)
         r = wait_ready(&settings, process, settings.log_file, &err);
     if (r == 0) {
-        print_ready(&settings, service_now() - started);
+        print_ready(&settings, clock_now() - started);
         code = CONTROL_DONE;
     } else {
         code = fail(&err);

@@ -1,8 +1,9 @@
 /* Building the bodies of add requests. It sends nothing. */
 #include "cli/index/batch.h"
 
-#include <jansson.h>
 #include <stdlib.h>
+
+#include "base/json.h"
 
 static json_t *source_json(const struct input_document *document, const char *path)
 {
@@ -41,11 +42,6 @@ static json_t *document_json(const struct input_document *document, const char *
     return NULL;
 }
 
-static int append_piece(const char *piece, size_t size, void *buf)
-{
-    return buf_append(buf, piece, size);
-}
-
 static int make_room(struct batch *batch)
 {
     if (batch->count < batch->capacity)
@@ -65,8 +61,8 @@ int batch_add(struct batch *batch, const struct input_document *document, const 
     size_t start = batch->json.size;
     json_t *json = document_json(document, source);
     int r = json ? make_room(batch) : ERR_MEMORY;
-    if (r == 0 && json_dump_callback(json, append_piece, &batch->json, JSON_COMPACT) < 0)
-        r = ERR_MEMORY;
+    if (r == 0)
+        r = json_append(&batch->json, json, JSON_COMPACT);
     json_decref(json);
     if (r < 0) {
         batch->json.size = start;

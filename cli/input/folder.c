@@ -115,6 +115,10 @@ int folder_collect(struct folder_files *files, const char *path, char *const *gl
             break;
         }
     }
+    if (r == 0 && errno) { /* the walk itself could not go on */
+        err_set_errno(&found, errno, "cannot read all of %s", path);
+        complain(argument, &found);
+    }
     fts_close(walk);
     return r < 0 ? err_memory(err, path) : 0;
 }

@@ -10,7 +10,7 @@
  * So products are filled up to a multiple of 12 rows and to more than 1200 outputs, and a check at
  * the first use refuses a library whose rows then still differ.
  */
-#include <cblas.h>
+#include <cblas-openblas.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>

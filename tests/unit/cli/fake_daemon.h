@@ -32,7 +32,9 @@ typedef void (*fake_serve)(void *argument, const struct fake_request *request, s
 struct fake_daemon {
     char folder[64], path[96];
     int listener, stop[2], requests;
+    bool early; /* answers a request as soon as its head is there, and reads no more of it */
     int fds[FAKE_CONNECTIONS];
+    bool deaf[FAKE_CONNECTIONS];
     struct buf received[FAKE_CONNECTIONS];
     fake_serve serve;
     void *argument;
@@ -63,8 +65,12 @@ static inline void fake_answer_all(struct fake_daemon *fake, int i)
         const char *length = strstr(in->data, "Content-Length: ");
         size_t head = (size_t)(head_end + 4 - in->data);
         size_t size = length && length < head_end ? strtoul(length + 16, NULL, 10) : 0;
-        if (in->size < head + size)
+        if (in->size < head + size && !fake->early)
             return;
+        if (in->size < head + size) {
+            fake->deaf[i] = true;
+            size = in->size - head;
+        }
         struct fake_request request = {
             .number = ++fake->requests, .body = in->data + head, .size = size};
         snprintf(request.line, sizeof request.line, "%.*s", (int)strcspn(in->data, "\r"), in->data);
@@ -106,7 +112,8 @@ static inline void *fake_run(void *argument)
         struct pollfd polls[FAKE_CONNECTIONS + 2] = {{.fd = fake->listener, .events = POLLIN},
                                                      {.fd = fake->stop[0], .events = POLLIN}};
         for (int i = 0; i < FAKE_CONNECTIONS; i++)
-            polls[i + 2] = (struct pollfd){.fd = fake->fds[i], .events = POLLIN};
+            polls[i + 2] =
+                (struct pollfd){.fd = fake->deaf[i] ? -1 : fake->fds[i], .events = POLLIN};
         poll(polls, FAKE_CONNECTIONS + 2, -1);
         if (polls[1].revents)
             break;
@@ -125,10 +132,11 @@ static inline void *fake_run(void *argument)
     return NULL;
 }
 
-static inline void fake_start(struct fake_daemon *fake, fake_serve serve, void *argument)
+static inline void fake_start_as(struct fake_daemon *fake, fake_serve serve, void *argument,
+                                 bool early)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    *fake = (struct fake_daemon){.serve = serve, .argument = argument};
+    *fake = (struct fake_daemon){.serve = serve, .argument = argument, .early = early};
     for (int i = 0; i < FAKE_CONNECTIONS; i++)
         fake->fds[i] = -1;
     snprintf(fake->folder, sizeof fake->folder, "/tmp/sbertd-fake-XXXXXX");
@@ -140,6 +148,11 @@ static inline void fake_start(struct fake_daemon *fake, fake_serve serve, void *
     assert_int_equal(listen(fake->listener, 16), 0);
     assert_int_equal(pipe(fake->stop), 0);
     assert_int_equal(pthread_create(&fake->thread, NULL, fake_run, fake), 0);
+}
+
+static inline void fake_start(struct fake_daemon *fake, fake_serve serve, void *argument)
+{
+    fake_start_as(fake, serve, argument, false);
 }
 
 static inline void fake_stop(struct fake_daemon *fake)

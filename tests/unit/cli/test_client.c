@@ -307,6 +307,27 @@ static void a_large_body_reaches_a_daemon_that_reads_slowly(void **state)
     buf_release(&body);
 }
 
+static void a_connection_with_half_a_request_on_it_carries_no_other(void **state)
+{
+    (void)state;
+    enum { SIZE = 8 << 20 };
+    struct fake_daemon fake;
+    struct err err = {0};
+    json_t *answer;
+    char *text = malloc(SIZE);
+    assert_non_null(text);
+    memset(text, ' ', SIZE);
+    fake_start_as(&fake, refuse_by_name, NULL, true);
+    struct client *client = open_client(&fake);
+    assert_int_equal(client_send(client, "POST", "/1", text, SIZE, &err), 0);
+    assert_int_equal(client_receive(client, &answer, &err), ERR_NOT_FOUND);
+    assert_int_equal(client_send(client, "POST", "/2", text, SIZE, &err), 0);
+    assert_int_equal(client_receive(client, &answer, &err), ERR_INVALID);
+    client_close(client);
+    fake_stop(&fake);
+    free(text);
+}
+
 static void names_are_percent_encoded(void **state)
 {
     (void)state;
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_silent_daemon_is_given_up),
         cmocka_unit_test(an_interrupted_wait_ends),
         cmocka_unit_test(a_large_body_reaches_a_daemon_that_reads_slowly),
+        cmocka_unit_test(a_connection_with_half_a_request_on_it_carries_no_other),
         cmocka_unit_test(names_are_percent_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
