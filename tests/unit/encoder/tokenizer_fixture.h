@@ -39,16 +39,20 @@ static inline void fixture_write(const struct fixture_folder *folder, const char
     free(path);
 }
 
+static inline void fixture_unlink(const struct fixture_folder *folder, const char *name)
+{
+    char *path = file_join(folder->path, name);
+    assert_non_null(path);
+    unlink(path);
+    free(path);
+}
+
 static inline void fixture_remove(const struct fixture_folder *folder)
 {
     static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
                                         "added_tokens.json"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = file_join(folder->path, names[i]);
-        assert_non_null(path);
-        unlink(path);
-        free(path);
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        fixture_unlink(folder, names[i]);
     assert_int_equal(rmdir(folder->path), 0);
 }
 
