@@ -49,19 +49,24 @@ static int normalize(const struct tokenizer *tokenizer, const char *text, size_t
     return 0;
 }
 
-/* Where a token lies whose position is counted in the characters that stand for the word's bytes,
- * those left out not counted: the reference places it as if they stood at the word's end. */
-static void place_in_characters(const struct bpe *model, const char *word, size_t *start,
-                                size_t *end)
-{
-    size_t at = 0, byte = 0, from = *start, to = *end;
+/* A place in a word: a byte, and how many bytes the characters of those before it take. */
+struct character_place {
+    size_t byte, characters;
+};
 
-    for (; at + model->character_sizes[(unsigned char)word[byte]] <= from; byte++)
-        at += model->character_sizes[(unsigned char)word[byte]];
-    *start = byte;
-    for (; at < to; byte++)
-        at += model->character_sizes[(unsigned char)word[byte]];
-    *end = byte;
+/* The bytes of a token of `size` characters' bytes that follows the `done` before it; those left
+ * out are not counted: the reference places tokens as if they stood at the word's end. `place`,
+ * zeroed for the word's first token, moves along, so that a word takes linear time. */
+static void place_in_characters(const struct bpe *model, const char *word, size_t done, size_t size,
+                                struct character_place *place, size_t *ret_first, size_t *ret_last)
+{
+    const uint8_t *sizes = model->character_sizes;
+
+    for (; place->characters + sizes[(unsigned char)word[place->byte]] <= done; place->byte++)
+        place->characters += sizes[(unsigned char)word[place->byte]];
+    *ret_first = *ret_last = place->byte;
+    for (size_t at = place->characters; at < done + size; ++*ret_last)
+        at += sizes[(unsigned char)word[*ret_last]];
 }
 
 /* Tokens of the word text[at..end) of a placed stretch. */
@@ -72,14 +77,15 @@ static int put_word(struct encoding *encoding, const struct placement *placement
     const struct bpe *model = tokenizer->model;
     struct tokenizer_scratch *scratch = encoding->scratch;
     struct bpe_work *work = &((struct bpe_scratch *)scratch->own)->work;
+    struct character_place place = {0};
     int r = bpe_split(model, text + at, end - at, work, encoding->err);
 
     for (size_t i = 0, done = 0; i < work->count && r == 0; i++) {
         const struct bpe_symbol *symbol = &work->symbols[i];
         size_t first = done, last = done + symbol->size;
-        done = last;
         if (model->misses_bytes)
-            place_in_characters(model, text + at, &first, &last);
+            place_in_characters(model, text + at, done, symbol->size, &place, &first, &last);
+        done += symbol->size;
         first += at;
         last += at;
         first = first > placement->prefix ? first - placement->prefix : 0;
