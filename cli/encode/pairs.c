@@ -1,11 +1,10 @@
 /* Scoring pairs of texts by a cross-encoder: chunks of pairs in, a line of JSON for each out. */
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/encode/encode.h"
 #include "cli/encode/source.h"
-#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 #include "encoder/cross_encoder.h"
@@ -66,8 +65,9 @@ static void print_pair(const float *logits, const float *scores, size_t labels)
     puts("}");
 }
 
-static int score_chunk(struct run *run, struct err *err)
+static int score_chunk(void *argument, struct err *err)
 {
+    struct run *run = argument;
     size_t count = run->chunk.count;
     int r = cross_encoder_score(run->crew, run->chunk.texts, count, run->logits, run->scores,
                                 run->usage, run->options->cancel, err);
@@ -82,34 +82,6 @@ static int score_chunk(struct run *run, struct err *err)
     return 0;
 }
 
-static int score_all(struct run *run, struct err *err)
-{
-    int r = 0;
-    while (r == 0) {
-        r = source_fill(&run->source, &run->chunk, err);
-        if (r < 0 || *run->options->cancel || run->chunk.count == 0)
-            break;
-        r = score_chunk(run, err);
-    }
-    /* Wherever the signal came, it is said in one way. */
-    if ((r == 0 && *run->options->cancel) || r == ERR_CANCELLED)
-        r = err_set(err, ERR_CANCELLED, "interrupted");
-    return r;
-}
-
-static void report(const struct run *run)
-{
-    char text[NUMBER_SIZE];
-
-    if (run->truncated)
-        terminal_warning("pairs of more than %zu tokens, cut there: %s",
-                         cross_encoder_info(run->cross)->max_seq_length,
-                         number_count(text, run->truncated));
-    if (texts_skipped(run->source.texts))
-        terminal_warning("lines that are not UTF-8, skipped: %s (rows are not line numbers now)",
-                         number_count(text, texts_skipped(run->source.texts)));
-}
-
 int encode_pairs(const struct encode_options *options)
 {
     struct err err = {0};
@@ -121,11 +93,12 @@ int encode_pairs(const struct encode_options *options)
         r = open_model(&run, &err);
     if (r == 0) {
         progress_start(&run.progress, "scoring", "bytes", texts_total(run.source.texts), quiet);
-        r = score_all(&run, &err);
+        r = source_each_chunk(&run.source, &run.chunk, score_chunk, &run, &err);
         progress_finish(&run.progress, false);
     }
     if (r == 0)
-        report(&run);
+        source_report(&run.source, "pairs", cross_encoder_info(run.cross)->max_seq_length,
+                      run.truncated);
     cross_encoder_crew_close(run.crew);
     cross_encoder_close(run.cross);
     source_close(&run.source);

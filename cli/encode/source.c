@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "cli/numbers.h"
+#include "cli/terminal.h"
 
 /* A chunk of long texts ends before its number of texts is reached. */
 enum { CHUNK_BYTES = 16 << 20 };
@@ -86,6 +88,36 @@ int source_fill(struct source *source, struct chunk *chunk, struct err *err)
         bytes += pair.size + pair.pair_size;
     }
     return 0;
+}
+
+int source_each_chunk(struct source *source, struct chunk *chunk,
+                      int (*work)(void *argument, struct err *err), void *argument, struct err *err)
+{
+    const volatile sig_atomic_t *cancel = source->options->cancel;
+    int r = 0;
+
+    while (r == 0) {
+        r = source_fill(source, chunk, err);
+        if (r < 0 || *cancel || chunk->count == 0)
+            break;
+        r = work(argument, err);
+    }
+    /* Wherever the signal came, it is said in one way. */
+    if ((r == 0 && *cancel) || r == ERR_CANCELLED)
+        r = err_set(err, ERR_CANCELLED, "interrupted");
+    return r;
+}
+
+void source_report(const struct source *source, const char *what, size_t limit, uint64_t truncated)
+{
+    char text[NUMBER_SIZE];
+
+    if (truncated)
+        terminal_warning("%s of more than %zu tokens, cut there: %s", what, limit,
+                         number_count(text, truncated));
+    if (source->texts && texts_skipped(source->texts))
+        terminal_warning("lines that are not UTF-8, skipped: %s (rows are not line numbers now)",
+                         number_count(text, texts_skipped(source->texts)));
 }
 
 void chunk_release(struct chunk *chunk)

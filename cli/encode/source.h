@@ -30,4 +30,14 @@ void chunk_release(struct chunk *chunk);
  * options say so), or fewer where they are long or the source ends. */
 int source_fill(struct source *source, struct chunk *chunk, struct err *err);
 
+/* Fills the chunk again and again and gives each to `work`, whose first error ends it. However the
+ * end was asked for, it is ERR_CANCELLED, "interrupted". */
+int source_each_chunk(struct source *source, struct chunk *chunk,
+                      int (*work)(void *argument, struct err *err), void *argument,
+                      struct err *err);
+
+/* Warns of texts (`what`, in the plural) that were cut at `limit` tokens, and of lines passed over.
+ */
+void source_report(const struct source *source, const char *what, size_t limit, uint64_t truncated);
+
 #endif

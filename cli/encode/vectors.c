@@ -7,7 +7,6 @@
 #include "cli/encode/encode.h"
 #include "cli/encode/npy.h"
 #include "cli/encode/source.h"
-#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 #include "encoder/encoder.h"
@@ -102,8 +101,9 @@ static void show_progress(struct run *run)
     progress_update_counted(&run->progress, position, "texts", run->count);
 }
 
-static int encode_chunk(struct run *run, struct err *err)
+static int encode_chunk(void *argument, struct err *err)
 {
+    struct run *run = argument;
     size_t count = run->chunk.count;
     int r = make_room(run, err);
     if (r == 0)
@@ -120,34 +120,6 @@ static int encode_chunk(struct run *run, struct err *err)
         print_vectors(run->vectors, count, run->worker.dimension);
     show_progress(run);
     return r;
-}
-
-/* All chunks. What is on standard output by then stays there; a file appears only whole. */
-static int encode_all(struct run *run, struct err *err)
-{
-    int r = 0;
-    while (r == 0) {
-        r = source_fill(&run->source, &run->chunk, err);
-        if (r < 0 || *run->options->cancel || run->chunk.count == 0)
-            break;
-        r = encode_chunk(run, err);
-    }
-    /* Wherever the signal came, it is said in one way. */
-    if ((r == 0 && *run->options->cancel) || r == ERR_CANCELLED)
-        r = err_set(err, ERR_CANCELLED, "interrupted");
-    return r;
-}
-
-static void report(const struct run *run)
-{
-    char text[NUMBER_SIZE];
-
-    if (run->truncated)
-        terminal_warning("texts of more than %zu tokens, cut there: %s", run->worker.max_seq_length,
-                         number_count(text, run->truncated));
-    if (run->source.texts && texts_skipped(run->source.texts))
-        terminal_warning("lines that are not UTF-8, skipped: %s (rows are not line numbers now)",
-                         number_count(text, texts_skipped(run->source.texts)));
 }
 
 /* As Python prints the shape of encode(...): (dimension,) for one text, (n, dimension) for a list.
@@ -175,14 +147,15 @@ static int run_encoding(struct run *run, struct err *err)
         return r;
     progress_start(&run->progress, "encoding", "bytes",
                    run->source.texts ? texts_total(run->source.texts) : 0, quiet);
-    r = encode_all(run, err);
+    /* What is on standard output by then stays there; a file appears only whole. */
+    r = source_each_chunk(&run->source, &run->chunk, encode_chunk, run, err);
     progress_finish(&run->progress, r == 0 && run->to_file);
     if (run->to_file && r == 0)
         r = npy_commit(&run->npy, err);
     else if (run->to_file)
         npy_abort(&run->npy);
     if (r == 0)
-        report(run);
+        source_report(&run->source, "texts", run->worker.max_seq_length, run->truncated);
     return r;
 }
 
