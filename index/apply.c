@@ -46,6 +46,7 @@ static int grow_tail(struct vector_index *index, struct view_part *tail, size_t 
     struct segment *larger = segment_new(old->number, old->dimension, capacity);
     if (!larger)
         return ERR_MEMORY;
+    larger->serial = old->serial;
     memcpy(larger->ids, old->ids, tail->count * sizeof *larger->ids);
     memcpy(larger->rows, old->rows, tail->count * old->dimension * sizeof *larger->rows);
     segment_unref(old);

@@ -63,6 +63,22 @@ size_t bitmap_count(const struct bitmap *bitmap)
     return bitmap ? bitmap->count : 0;
 }
 
+size_t bitmap_count_without(const struct bitmap *bitmap, const struct bitmap *other, size_t bits)
+{
+    size_t count = 0, words = bitmap ? bitmap_words(bits) : 0;
+    if (bitmap && words > bitmap->capacity / 64)
+        words = bitmap->capacity / 64;
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word = bitmap->words[i];
+        if (other && i < other->capacity / 64)
+            word &= ~other->words[i];
+        if (i == bits / 64) /* only the lower bits of the last word */
+            word &= ((uint64_t)1 << bits % 64) - 1;
+        count += (size_t)__builtin_popcountll(word);
+    }
+    return count;
+}
+
 size_t bitmap_bytes(const struct bitmap *bitmap)
 {
     return bitmap ? sizeof *bitmap + bitmap->capacity / 8 : 0;

@@ -33,6 +33,10 @@ void bitmap_set(struct bitmap *bitmap, size_t bit);
 
 bool bitmap_has(const struct bitmap *bitmap, size_t bit);
 size_t bitmap_count(const struct bitmap *bitmap);
+
+/* How many of the first `bits` bits are set in `bitmap` and not in `other`. */
+size_t bitmap_count_without(const struct bitmap *bitmap, const struct bitmap *other, size_t bits);
+
 size_t bitmap_bytes(const struct bitmap *bitmap);
 
 #endif

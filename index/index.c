@@ -32,6 +32,10 @@ static int resolve_options(struct index_options *options, struct err *err)
                        options->dimension, LARGEST_DIMENSION);
     if ((unsigned)options->metric > METRIC_L2 || (unsigned)options->kind > INDEX_HNSW)
         return err_set(err, ERR_INVALID, "no such metric or kind of index");
+    if ((unsigned)options->precision > INDEX_PRECISION_INT8)
+        return err_set(err, ERR_INVALID, "no such precision of an index");
+    if (options->precision > INDEX_PRECISION_F32)
+        return err_set(err, ERR_UNSUPPORTED, "vectors are held in f32 only so far");
     default_to(&options->flat_limit, DEFAULT_FLAT_LIMIT);
     default_to(&options->segment_size, DEFAULT_SEGMENT_SIZE);
     default_to(&options->M, DEFAULT_M);

@@ -34,10 +34,19 @@ enum index_kind {
     INDEX_HNSW, /* HNSW segments as soon as the tail is full */
 };
 
+/* How vectors are held, and so what a search computes with. */
+enum index_precision {
+    INDEX_PRECISION_DEFAULT,
+    INDEX_PRECISION_F32,
+    INDEX_PRECISION_F16,
+    INDEX_PRECISION_INT8, /* 8 bits a component, and a scale for each vector */
+};
+
 struct index_options {
     size_t dimension; /* 1 to 65536 */
     enum index_metric metric;
     enum index_kind kind;
+    enum index_precision precision;
     size_t flat_limit;      /* vectors; 0: 100000 */
     size_t segment_size;    /* vectors that make a segment; 0: 50000 */
     size_t M;               /* HNSW links a node; 0: 32 */
@@ -62,13 +71,34 @@ int index_apply(struct vector_index *index, const int64_t *add_ids, const float 
                 size_t add_count, const int64_t *remove_ids, size_t remove_count, int64_t sequence,
                 struct err *err);
 
+/* A set of ids that searches are restricted to. It never changes, and is counted: each holder gives
+ * its reference up with index_selection_free. Which rows of an index the ids are is found out by
+ * the first search and remembered, so keeping a selection makes the next search with it cheap. It
+ * stays right whatever is applied meanwhile: an id that is added later is found, one that was
+ * removed is not. Any number of threads may search with one selection at once, also in several
+ * indexes. */
+struct index_selection;
+
+/* Copies the ids, which may come in any order; one that is in no index, or not positive, matches
+ * nothing. ERR_MEMORY. */
+int index_selection_new(struct index_selection **ret_selection, const int64_t *ids, size_t count,
+                        struct err *err);
+struct index_selection *index_selection_ref(struct index_selection *selection);
+void index_selection_free(struct index_selection *selection); /* accepts NULL */
+
+/* The ids without repeats, and the memory that the set takes with what it remembers. */
+size_t index_selection_count(const struct index_selection *selection);
+size_t index_selection_bytes(struct index_selection *selection);
+
 struct index_search_options {
     size_t top_k;
-    bool exact;       /* scan everything, also what has a graph */
-    size_t ef_search; /* 0: the index's */
+    bool exact;                        /* scan everything, also what has a graph */
+    size_t ef_search;                  /* 0: the index's */
+    struct index_selection *selection; /* NULL: all */
 };
 
-/* The top_k nearest live vectors to each of `count` queries (count, dimension). `ret_ids` and
+/* The top_k nearest live vectors to each of `count` queries (count, dimension), of the selected
+ * ones where there is a selection: fewer only where fewer are there. `ret_ids` and
  * `ret_scores` get (count, top_k) entries, best first, equal scores in the order of their ids;
  * `ret_counts` (count) says how many of a row are filled. ERR_INVALID where top_k is 0 or a query
  * has a NaN or infinity. */

@@ -162,3 +162,23 @@ void scan_part(const struct scan *scan, const struct view_part *part, const floa
             scan_each(scan, part, block, n, tops + first);
     }
 }
+
+void scan_selected(const struct scan *scan, const struct view_part *part,
+                   const struct bitmap *selected, const float *queries, size_t count,
+                   struct top *tops)
+{
+    size_t dimension = scan->dimension;
+    for (size_t word = 0; word < bitmap_words(part->count); word++) {
+        for (uint64_t bits = selected->words[word]; bits; bits &= bits - 1) {
+            size_t position = word * 64 + (size_t)__builtin_ctzll(bits);
+            /* The selection may know rows that this view doesn't show. */
+            if (position >= part->count || bitmap_has(part->dead, position))
+                continue;
+            const float *row = segment_vector(part->segment, position);
+            for (size_t q = 0; q < count; q++)
+                top_offer(&tops[q],
+                          scan_score(scan->metric, dimension, queries + q * dimension, row),
+                          part->segment->ids[position]);
+        }
+    }
+}

@@ -30,4 +30,9 @@ void scan_close(struct scan *scan); /* accepts a zeroed scan */
 void scan_part(const struct scan *scan, const struct view_part *part, const float *queries,
                size_t count, struct top *tops);
 
+/* The same for the selected rows alone. */
+void scan_selected(const struct scan *scan, const struct view_part *part,
+                   const struct bitmap *selected, const float *queries, size_t count,
+                   struct top *tops);
+
 #endif

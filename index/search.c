@@ -3,6 +3,7 @@
 
 #include "index/faiss/hnsw.h"
 #include "index/scan.h"
+#include "index/selection.h"
 #include "index/state.h"
 
 /* A place in the queue costs a walk what some 64 rows cost a scan (60, measured on the vectors of
@@ -19,24 +20,50 @@ struct search {
     struct top *tops;          /* (count) */
     struct top_entry *entries; /* (count, k) */
     struct scan scan;
-    int64_t *positions; /* (ef) scratch of the graphs */
-    float *distances;   /* (ef) */
+    struct bitmap **selected; /* (parts) the rows looked for; NULL: all */
+    int64_t *positions;       /* (ef) scratch of the graphs */
+    float *distances;         /* (ef) */
 };
 
-/* The queue length for a part: what was asked for, at least k, longer by the share of the dead. */
-static size_t part_ef(const struct view_part *part, size_t ef, size_t k)
+/* One part of the view, and what of it is looked for. */
+struct target {
+    const struct view_part *part;
+    const struct bitmap *selected; /* NULL: all rows */
+    size_t wanted;                 /* rows that may be in the answer */
+};
+
+static struct target target_of(const struct search *search, size_t i)
 {
-    size_t live = view_part_live(part);
-    size_t wanted = ef > k ? ef : k;
-    if (!live || wanted >= live)
-        return part->count;
-    return (size_t)((double)wanted * (double)part->count / (double)live) + 1;
+    struct target target = {.part = &search->view->parts[i]};
+    target.wanted = view_part_live(target.part);
+    if (search->selected) {
+        target.selected = search->selected[i];
+        target.wanted =
+            bitmap_count_without(target.selected, target.part->dead, target.part->count);
+    }
+    return target;
+}
+
+static bool is_wanted(const struct target *target, size_t position)
+{
+    return !bitmap_has(target->part->dead, position) &&
+           (!target->selected || bitmap_has(target->selected, position));
+}
+
+/* The queue length for a part: what was asked for, at least k, longer by the share of the rows that
+ * are not looked for. */
+static size_t target_ef(const struct target *target, size_t ef, size_t k)
+{
+    size_t length = ef > k ? ef : k;
+    if (length >= target->wanted)
+        return target->part->count;
+    return (size_t)((double)length * (double)target->part->count / (double)target->wanted) + 1;
 }
 
 /* The longest queue worth walking a part with; 0: none is. */
-static size_t longest_walk(const struct view_part *part, const struct index_search_options *options)
+static size_t longest_walk(const struct target *target, const struct index_search_options *options)
 {
-    return part->segment->graph && !options->exact ? part->count / SCAN_BELOW : 0;
+    return target->part->segment->graph && !options->exact ? target->wanted / SCAN_BELOW : 0;
 }
 
 static int search_open(struct search *search, const float *queries,
@@ -47,7 +74,8 @@ static int search_open(struct search *search, const float *queries,
 
     search->k = options->top_k < search->view->live ? options->top_k : search->view->live;
     for (size_t i = 0; i < search->view->count; i++) {
-        size_t length = longest_walk(&search->view->parts[i], options);
+        struct target target = target_of(search, i);
+        size_t length = longest_walk(&target, options);
         longest = length > longest ? length : longest;
     }
     if (__builtin_mul_overflow(count, search->k, &entries) ||
@@ -72,6 +100,9 @@ static int search_open(struct search *search, const float *queries,
 
 static void search_close(struct search *search)
 {
+    for (size_t i = 0; search->selected && i < search->view->count; i++)
+        bitmap_unref(search->selected[i]);
+    free(search->selected);
     view_unref(search->view);
     free(search->queries);
     free(search->tops);
@@ -81,45 +112,64 @@ static void search_close(struct search *search)
     scan_close(&search->scan);
 }
 
-/* Keeps the live ones of `count` positions and returns how many they are. */
-static size_t keep_live(const struct view_part *part, int64_t *positions, size_t count)
+static int find_selected(struct search *search, struct index_selection *selection, struct err *err)
 {
-    size_t live = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!bitmap_has(part->dead, (size_t)positions[i]))
-            positions[live++] = positions[i];
-    return live;
+    if (!selection)
+        return 0;
+    search->selected = calloc(search->view->count, sizeof(struct bitmap *));
+    if (!search->selected || selection_find(selection, search->view, search->selected) < 0)
+        return err_memory(err, "a search");
+    return 0;
 }
 
-/* Walks a graph for one query. The dead are walked through like the living; where many of them lie
- * around the query, too few are left, so the queue is doubled until there are enough, or it is
- * longer than is worth it and the part is scanned. */
-static int walk_part(struct search *search, const struct view_part *part, size_t ef, size_t longest,
-                     size_t q, struct err *err)
+/* Keeps the wanted ones of `count` positions and returns how many they are. */
+static size_t keep_wanted(const struct target *target, int64_t *positions, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_wanted(target, (size_t)positions[i]))
+            positions[kept++] = positions[i];
+    return kept;
+}
+
+static void scan_target(struct search *search, const struct target *target, const float *queries,
+                        size_t count, struct top *tops)
+{
+    if (target->selected)
+        scan_selected(&search->scan, target->part, target->selected, queries, count, tops);
+    else
+        scan_part(&search->scan, target->part, queries, count, tops);
+}
+
+/* Walks a graph for one query. What is not looked for is walked through like the rest; where much
+ * of that lies around the query, too little is left, so the queue is doubled until there is enough,
+ * or it is longer than is worth it and the part is scanned. */
+static int walk_target(struct search *search, const struct target *target, size_t ef,
+                       size_t longest, size_t q, struct err *err)
 {
     const struct index_options *o = &search->index->options;
+    const struct segment *segment = target->part->segment;
     const float *query = search->queries + q * o->dimension;
-    size_t live = view_part_live(part), enough = search->k < live ? search->k : live, found = 0;
+    size_t enough = search->k < target->wanted ? search->k : target->wanted, found = 0;
 
     enough = enough > ef / 2 ? enough : ef / 2;
-    for (size_t length = part_ef(part, ef, search->k); length <= longest; length *= 2) {
-        int r = hnsw_search(part->segment->graph, query, length, search->positions,
-                            search->distances, &found, err);
+    for (size_t length = target_ef(target, ef, search->k); length <= longest; length *= 2) {
+        int r = hnsw_search(segment->graph, query, length, search->positions, search->distances,
+                            &found, err);
         if (r < 0)
             return r;
-        found = keep_live(part, search->positions, found);
+        found = keep_wanted(target, search->positions, found);
         if (found >= enough)
             break;
     }
     if (found < enough) {
-        scan_part(&search->scan, part, query, 1, &search->tops[q]);
+        scan_target(search, target, query, 1, &search->tops[q]);
         return 0;
     }
     for (size_t i = 0; i < found; i++) {
         size_t position = (size_t)search->positions[i];
-        float score =
-            scan_score(o->metric, o->dimension, query, segment_vector(part->segment, position));
-        top_offer(&search->tops[q], score, part->segment->ids[position]);
+        float score = scan_score(o->metric, o->dimension, query, segment_vector(segment, position));
+        top_offer(&search->tops[q], score, segment->ids[position]);
     }
     return 0;
 }
@@ -128,14 +178,16 @@ static int search_parts(struct search *search, const struct index_search_options
                         size_t ef, struct err *err)
 {
     for (size_t i = 0; i < search->view->count; i++) {
-        const struct view_part *part = &search->view->parts[i];
-        size_t longest = longest_walk(part, options);
-        if (part_ef(part, ef, search->k) > longest) {
-            scan_part(&search->scan, part, search->queries, search->count, search->tops);
+        struct target target = target_of(search, i);
+        size_t longest = longest_walk(&target, options);
+        if (!target.wanted)
+            continue;
+        if (target_ef(&target, ef, search->k) > longest) {
+            scan_target(search, &target, search->queries, search->count, search->tops);
             continue;
         }
         for (size_t q = 0; q < search->count; q++) {
-            int r = walk_part(search, part, ef, longest, q, err);
+            int r = walk_target(search, &target, ef, longest, q, err);
             if (r < 0)
                 return r;
         }
@@ -175,7 +227,9 @@ int index_search(const struct vector_index *index, const float *queries, size_t 
             ret_counts[q] = 0;
         goto out;
     }
-    r = search_open(&search, queries, options, err);
+    r = find_selected(&search, options->selection, err);
+    if (r == 0)
+        r = search_open(&search, queries, options, err);
     if (r == 0)
         r = search_parts(&search, options, ef, err);
     if (r == 0)

@@ -5,6 +5,8 @@
 
 #include "index/faiss/hnsw.h"
 
+static atomic_uint_fast64_t last_serial;
+
 static struct segment *segment_alloc(uint32_t number, size_t dimension, size_t capacity)
 {
     struct segment *segment = calloc(1, sizeof *segment);
@@ -12,6 +14,7 @@ static struct segment *segment_alloc(uint32_t number, size_t dimension, size_t c
         return NULL;
     atomic_init(&segment->references, 1);
     segment->number = number;
+    segment->serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
     segment->dimension = dimension;
     segment->capacity = capacity;
     segment->ids = calloc(capacity, sizeof *segment->ids);

@@ -17,6 +17,7 @@ struct hnsw;
 struct segment {
     atomic_size_t references;
     uint32_t number; /* unique in its index; a tail that grows keeps it */
+    uint64_t serial; /* unique in the process; a tail that grows keeps it too */
     size_t dimension;
     size_t capacity;      /* rows there is room for */
     int64_t *ids;         /* (capacity) */
