@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "encoder/kernels/activation_plain.h"
 #include "encoder/kernels/compiler.inc"
 #include "encoder/kernels/kernels.h"
 

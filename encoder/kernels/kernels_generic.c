@@ -2,6 +2,7 @@
  * on a CPU without vectors that we know, and what every faster kernel is tested against. */
 #include <math.h>
 
+#include "encoder/kernels/activation_plain.h"
 #include "encoder/kernels/compiler.inc"
 #include "encoder/kernels/kernels.h"
 
@@ -23,31 +24,6 @@ static void add_norm(const float *a, const float *b, const float *c, const struc
     float factor = 1 / sqrtf(squares / (float)size + norm->eps);
     for (size_t i = 0; i < size; i++)
         y[i] = (y[i] - mean) * factor * norm->weight[i] + norm->bias[i];
-}
-
-static float activate_one(enum activation activation, float x)
-{
-    const float sqrt_half = 0.70710678118654752f;
-    const float sqrt_2_over_pi = 0.79788456080286536f;
-    switch (activation) {
-    case ACTIVATION_GELU:
-        return x * 0.5f * erfcf(-x * sqrt_half);
-    case ACTIVATION_GELU_TANH:
-        return 0.5f * x * (1 + tanhf(sqrt_2_over_pi * (x + 0.044715f * x * x * x)));
-    case ACTIVATION_RELU:
-        return x > 0 ? x : 0;
-    case ACTIVATION_TANH:
-        return tanhf(x);
-    case ACTIVATION_IDENTITY:
-        break;
-    }
-    return x;
-}
-
-static void activate(enum activation activation, float *x, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        x[i] = activate_one(activation, x[i]);
 }
 
 static float dot(const float *a, const float *b, size_t size)
@@ -126,7 +102,9 @@ INLINE void multiply_tile(const struct matmul_block *block, size_t first_row, co
                 sums[r][c] += x[r * block->x_stride + k] * block->panel[k * PANEL_WIDTH + c];
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < block->columns; c++)
-            y[r * block->y_stride + c] = activate_one(block->activation, sums[r][c]);
+            y[r * block->y_stride + c] = sums[r][c];
+    for (size_t r = 0; r < rows && block->activation != ACTIVATION_IDENTITY; r++)
+        activation_plain(block->activation, y + r * block->y_stride, block->columns);
 }
 
 static void multiply_block(const struct matmul_block *block)
@@ -141,7 +119,7 @@ static void multiply_block(const struct matmul_block *block)
 const struct kernels kernels_generic = {
     .isa = "generic",
     .add_norm = add_norm,
-    .activate = activate,
+    .activate = activation_plain,
     .attend = attend,
     .accumulate = accumulate,
     .maximum = maximum,

@@ -91,27 +91,14 @@ static int read_positions(struct model *model, const json_t *json, const struct 
 static int read_activation(struct model *model, const json_t *json, const char *key,
                            struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum activation activation;
-    } activations[] = {
-        {"gelu", ACTIVATION_GELU},           {"gelu_new", ACTIVATION_GELU_TANH},
-        {"gelu_fast", ACTIVATION_GELU_TANH}, {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
-        {"relu", ACTIVATION_RELU},
-    };
     const json_t *value = json_object_get(json, key);
     const char *name = value ? json_string_value(value) : "gelu";
 
-    for (size_t i = 0; name && i < sizeof activations / sizeof activations[0]; i++) {
-        if (strcmp(activations[i].name, name) == 0) {
-            model->activation = activations[i].activation;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_UNSUPPORTED,
-                   "%s/config.json: the activation %s %.64s is not one this "
-                   "program has (gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, relu)",
-                   model->transformer_folder, key, name ? name : "(not a string)");
+    if (name && activation_of_transformers(name, &model->activation))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED, "%s/config.json: the activation %s %.64s is not one of %s",
+                   model->transformer_folder, key, name ? name : "(not a string)",
+                   activation_transformers_names);
 }
 
 static int find_family(const json_t *json, const char *folder, const struct family **ret_family,

@@ -81,29 +81,14 @@ static int read_width(const json_t *json, const char *key, const char *folder, s
 /* A class by its dotted path: "torch.nn.modules.activation.Tanh". Without one it is Tanh. */
 static int read_activation(const json_t *json, struct head_module *head, struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum activation activation;
-    } activations[] = {
-        {"Identity", ACTIVATION_IDENTITY},
-        {"Tanh", ACTIVATION_TANH},
-        {"ReLU", ACTIVATION_RELU},
-        {"GELU", ACTIVATION_GELU},
-    };
     const json_t *value = json_object_get(json, "activation_function");
     const char *path = value ? json_string_value(value) : "torch.nn.Tanh";
-    const char *dot = path ? strrchr(path, '.') : NULL;
 
-    for (size_t i = 0; dot && i < sizeof activations / sizeof activations[0]; i++) {
-        if (strncmp(path, "torch.nn.", 9) == 0 && strcmp(dot + 1, activations[i].name) == 0) {
-            head->activation = activations[i].activation;
-            return 0;
-        }
-    }
+    if (path && activation_of_torch(path, &head->activation))
+        return 0;
     return err_set(err, ERR_UNSUPPORTED,
-                   "%s/config.json: the activation_function %.100s is not one of torch.nn's "
-                   "Identity, Tanh, ReLU, GELU",
-                   head->folder, path ? path : "(not a string)");
+                   "%s/config.json: the activation_function %.100s is not one of torch.nn's %s",
+                   head->folder, path ? path : "(not a string)", activation_torch_names);
 }
 
 /* A Dense module may work on something else than the vector, which nothing here would give it. */

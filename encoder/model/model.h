@@ -12,14 +12,7 @@
 
 #include "base/digest.h"
 #include "base/err.h"
-
-enum activation {
-    ACTIVATION_GELU,      /* x/2 (1 + erf(x/sqrt 2)): "gelu" */
-    ACTIVATION_GELU_TANH, /* its tanh form: "gelu_new", "gelu_fast", "gelu_pytorch_tanh" */
-    ACTIVATION_RELU,
-    ACTIVATION_TANH,
-    ACTIVATION_IDENTITY,
-};
+#include "encoder/model/activation.h"
 
 /* A linear layer y = x W^T + b: weight is (out, in) row-major as PyTorch keeps it; bias (out) or
  * NULL. The pointers are into the mapped file or into memory of the model. */

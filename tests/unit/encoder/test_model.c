@@ -191,7 +191,7 @@ static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
     refuse_edit("config.json", "{", "{\"position_embedding_type\": \"relative_key\",",
                 ERR_UNSUPPORTED, "relative_key");
     refuse_edit("config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"silu\"",
-                ERR_UNSUPPORTED, "silu");
+                ERR_UNSUPPORTED, "prelu");
     refuse_edit("modules.json", "pooling.Pooling", "dense.Dense", ERR_UNSUPPORTED, "Dense");
     refuse_edit("1_Pooling/config.json", "\"cls\"", "\"attention\"", ERR_UNSUPPORTED, "attention");
     refuse_edit("1_Pooling/config.json", "\"cls\"", "[\"mean\", \"cls\"]", ERR_UNSUPPORTED,
@@ -254,7 +254,7 @@ static void refuse_dense(const char *file, const char *old, const char *new, int
 static void a_dense_module_that_does_not_fit_is_named(void **state)
 {
     (void)state;
-    refuse_dense("2_Dense/config.json", ".Tanh", ".Softsign", ERR_UNSUPPORTED, "Softsign");
+    refuse_dense("2_Dense/config.json", ".Tanh", ".Softmax", ERR_UNSUPPORTED, "Softmax");
     refuse_dense("2_Dense/config.json", "torch.nn", "mine", ERR_UNSUPPORTED, "mine");
     refuse_dense("2_Dense/config.json", "\"sentence_embedding\"", "\"token_embeddings\"",
                  ERR_UNSUPPORTED, "module_input_name");
