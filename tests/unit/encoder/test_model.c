@@ -190,7 +190,7 @@ static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
                 "is_decoder");
     refuse_edit("config.json", "{", "{\"position_embedding_type\": \"relative_key\",",
                 ERR_UNSUPPORTED, "relative_key");
-    refuse_edit("config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"silu\"",
+    refuse_edit("config.json", "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"prelu\"",
                 ERR_UNSUPPORTED, "prelu");
     refuse_edit("modules.json", "pooling.Pooling", "dense.Dense", ERR_UNSUPPORTED, "Dense");
     refuse_edit("1_Pooling/config.json", "\"cls\"", "\"attention\"", ERR_UNSUPPORTED, "attention");
