@@ -63,11 +63,12 @@ struct encoder_crew {
 static int open_members(struct encoder_crew *crew, int threads, struct err *err)
 {
     const struct model *model = crew->encoder->model;
+    const struct matmul_backend *backend = transformer_backend(crew->encoder->transformer);
     size_t tokens =
         model->max_seq_length > MAX_BATCH_TOKENS ? model->max_seq_length : MAX_BATCH_TOKENS;
 
     for (int i = 0; i < threads; i++) {
-        int r = workspace_open(&crew->members[i].workspace, model, tokens, err);
+        int r = workspace_open(&crew->members[i].workspace, model, backend, tokens, err);
         if (r < 0)
             return r;
     }

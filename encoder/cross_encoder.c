@@ -39,11 +39,11 @@ static int prepare_head(struct cross_encoder *cross, struct err *err)
     if (r == 0)
         r = kernels_choose(&kernels, info->isa, err);
     if (r == 0)
-        r = matmul_choose(&backend, info->backend, kernels, err);
+        r = matmul_choose(&backend, PRECISION_F32, info->backend, kernels, err);
     if (r == 0)
-        r = matmul_prepare(&cross->dense, backend, kernels, &cross->head.dense, 1, err);
+        r = matmul_prepare(&cross->dense, backend, kernels, &cross->head.dense, 1, NULL, err);
     if (r == 0)
-        r = matmul_prepare(&cross->out, backend, kernels, &cross->head.out, 1, err);
+        r = matmul_prepare(&cross->out, backend, kernels, &cross->head.out, 1, NULL, err);
     return r;
 }
 
@@ -143,10 +143,26 @@ static void run_head(const struct cross_encoder_crew *crew, size_t count)
     const struct cross_encoder *cross = crew->cross;
     size_t hidden = cross->head.dense.in;
 
-    matmul_run(cross->dense, crew->first, hidden, count, cross->head.activation, crew->dense,
-               hidden);
-    matmul_run(cross->out, crew->dense, hidden, count, ACTIVATION_IDENTITY, crew->logits,
-               cross->head.labels);
+    struct matmul_product dense = {
+        .weight = cross->dense,
+        .x = crew->first,
+        .x_stride = hidden * sizeof *crew->first,
+        .rows = count,
+        .activation = cross->head.activation,
+        .y = crew->dense,
+        .y_stride = hidden * sizeof *crew->dense,
+    };
+    struct matmul_product out = {
+        .weight = cross->out,
+        .x = crew->dense,
+        .x_stride = hidden * sizeof *crew->dense,
+        .rows = count,
+        .activation = ACTIVATION_IDENTITY,
+        .y = crew->logits,
+        .y_stride = cross->head.labels * sizeof *crew->logits,
+    };
+    matmul_run(&dense);
+    matmul_run(&out);
 }
 
 static void score(enum score_rule rule, const float *logits, size_t count, float *ret_scores)

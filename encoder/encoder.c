@@ -35,6 +35,22 @@ static int choose_vector(const struct encoder *encoder, struct err *err)
     return 0;
 }
 
+/* The backend for the precision that is asked for, and why it is that one. */
+static int choose_backend(struct encoder *encoder, enum precision asked,
+                          const struct kernels *kernels, const struct matmul_backend **ret_backend,
+                          struct err *err)
+{
+    bool chosen = asked == PRECISION_AUTO;
+    enum precision precision = chosen ? PRECISION_F32 : asked;
+
+    int r = matmul_choose(ret_backend, precision, getenv("SBERT_BACKEND"), kernels, err);
+    if (r < 0)
+        return r;
+    encoder->info.precision = precision_name(precision);
+    encoder->info.precision_reason = chosen ? "the only one that is built in" : "asked for";
+    return 0;
+}
+
 static int open_parts(struct encoder *encoder, const char *folder,
                       const struct encoder_options *options, struct err *err)
 {
@@ -43,7 +59,8 @@ static int open_parts(struct encoder *encoder, const char *folder,
 
     int r = kernels_choose(&kernels, getenv("SBERT_ISA"), err);
     if (r == 0)
-        r = matmul_choose(&backend, getenv("SBERT_BACKEND"), kernels, err);
+        r = choose_backend(encoder, options ? options->precision : PRECISION_AUTO, kernels,
+                           &backend, err);
     if (r == 0)
         r = model_open(&encoder->model, folder, err);
     if (r == 0)
@@ -80,7 +97,6 @@ static void fill_info(struct encoder *encoder)
     model_pooling_name(model->pooling, encoder->pooling);
     info->folder = model->folder;
     info->architecture = model->architecture;
-    info->precision = "f32";
     info->similarity = model->similarity;
     info->pooling = encoder->pooling;
     info->fingerprint = model->fingerprint;

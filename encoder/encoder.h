@@ -16,13 +16,15 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "encoder/precision.h"
 #include "encoder/tokenizer/tokenizer.h"
 
 struct encoder;
 
 struct encoder_options {
-    size_t max_seq_length; /* tokens, the special ones included; 0: the model's own. Larger than
-                              the model's positions allow is ERR_INVALID */
+    enum precision precision; /* 0: auto, the fastest that keeps the quality on this CPU */
+    size_t max_seq_length;    /* tokens, the special ones included; 0: the model's own. Larger than
+                                 the model's positions allow is ERR_INVALID */
     bool
         escape_special_tokens; /* "[SEP]" in a text is text; else, as in the reference, the token */
 };
@@ -30,13 +32,14 @@ struct encoder_options {
 /* What a loaded model is. All strings live as long as the encoder. */
 struct encoder_info {
     const char *folder;
-    const char *architecture; /* "bert" */
-    const char *precision;    /* "f32" */
-    const char *backend;      /* which matrix product runs: "openblas", "packed" ... */
-    const char *isa;          /* "avx512", "avx2", "generic" */
-    const char *similarity;   /* similarity_fn_name: "cosine", "dot", "euclidean", "manhattan" */
-    const char *pooling;      /* "mean", "cls", "max", or combined: "cls+mean" */
-    const char *fingerprint;  /* 64 hexadecimal digits: see encoder/model/fingerprint.h */
+    const char *architecture;     /* "bert" */
+    const char *precision;        /* what runs: "f32", "bf16", "int8" */
+    const char *precision_reason; /* why, in a clause: "asked for", or why auto picked it */
+    const char *backend;          /* which matrix product runs: "openblas", "packed" ... */
+    const char *isa;              /* "avx512", "avx2", "generic" */
+    const char *similarity;  /* similarity_fn_name: "cosine", "dot", "euclidean", "manhattan" */
+    const char *pooling;     /* "mean", "cls", "max", or combined: "cls+mean" */
+    const char *fingerprint; /* 64 hexadecimal digits: see encoder/model/fingerprint.h */
     /* What the model wants before queries, before documents, and before texts that are neither;
      * NULL where it wants nothing. The caller passes them to encoder_encode. */
     const char *query_prompt, *document_prompt, *default_prompt;
@@ -46,7 +49,8 @@ struct encoder_info {
 };
 
 /* Opens the model in `folder`. `options` may be NULL. Errors name the file and what is wrong with
- * it: ERR_NOT_FOUND, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_INVALID, ERR_MEMORY. */
+ * it: ERR_NOT_FOUND, ERR_CORRUPT, ERR_UNSUPPORTED, ERR_INVALID, ERR_MEMORY. A precision that this
+ * build or CPU does not have is ERR_UNSUPPORTED; nothing else is picked in its stead. */
 int encoder_open(struct encoder **ret_encoder, const char *folder,
                  const struct encoder_options *options, struct err *err);
 

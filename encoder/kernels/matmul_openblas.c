@@ -20,17 +20,6 @@
 
 enum { ROW_MULTIPLE = 12, SMALL_OUTPUTS = 1200, SLICE = 64 };
 
-struct openblas_weight {
-    struct matmul_weight base;
-    size_t count;
-    struct linear linears[];
-};
-
-static void release(struct matmul_weight *weight)
-{
-    free(weight);
-}
-
 /* The rows to multiply for `rows` that are wanted, with `out` columns. */
 static size_t padded_rows(size_t rows, size_t out)
 {
@@ -91,8 +80,9 @@ static void check_once(void)
     free(check);
 }
 
-static int check(struct err *err)
+static int check(const struct kernels *kernels, struct err *err)
 {
+    (void)kernels;
     pthread_once(&checked, check_once);
     if (usable)
         return 0;
@@ -103,21 +93,12 @@ static int check(struct err *err)
         openblas_get_corename());
 }
 
-static int prepare(struct matmul_weight **ret_weight, const struct kernels *kernels,
-                   const struct linear *linears, size_t count, struct err *err)
+static int accept(const struct linear *linear, struct err *err)
 {
-    (void)kernels;
-    for (size_t i = 0; i < count; i++)
-        if (padded_rows(1, linears[i].out) > MATMUL_SPARE_ROWS)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "a linear layer of %zu outputs is too narrow for SBERT_BACKEND=openblas",
-                           linears[i].out);
-    struct openblas_weight *weight = malloc(sizeof *weight + count * sizeof linears[0]);
-    if (!weight)
-        return err_memory(err, "a weight");
-    weight->count = count;
-    memcpy(weight->linears, linears, count * sizeof linears[0]);
-    *ret_weight = &weight->base;
+    if (linear->out > 0 && padded_rows(1, linear->out) > MATMUL_SPARE_ROWS)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a linear layer of %zu outputs is too narrow for SBERT_BACKEND=openblas",
+                       linear->out);
     return 0;
 }
 
@@ -134,20 +115,23 @@ static void finish(const struct kernels *kernels, const struct linear *linear, s
 }
 
 /* Parts are slices of each linear, cut at multiples of SLICE columns. */
-static void run(const struct matmul_weight *weight, size_t part, size_t parts, const float *x,
-                size_t x_stride, size_t rows, enum activation activation, float *y, size_t y_stride)
+static void run(const struct matmul_product *product, size_t part, size_t parts)
 {
-    const struct openblas_weight *openblas = (const struct openblas_weight *)weight;
+    const struct matmul_weight *weight = product->weight;
+    size_t x_stride = product->x_stride / sizeof(float);
+    size_t y_stride = product->y_stride / sizeof(float);
+    float *y = product->y;
 
-    for (size_t i = 0; i < openblas->count; i++) {
-        const struct linear *linear = &openblas->linears[i];
+    for (size_t i = 0; i < weight->count; i++) {
+        const struct linear *linear = &weight->linears[i];
         size_t slices = linear->out / SLICE;
         size_t from = slices * part / parts * SLICE, to = slices * (part + 1) / parts * SLICE;
         if (part + 1 == parts)
             to = linear->out;
         if (from < to) {
-            multiply(linear, from, to, x, x_stride, rows, y + from, y_stride);
-            finish(weight->kernels, linear, from, to - from, rows, activation, y + from, y_stride);
+            multiply(linear, from, to, product->x, x_stride, product->rows, y + from, y_stride);
+            finish(weight->kernels, linear, from, to - from, product->rows, product->activation,
+                   y + from, y_stride);
         }
         y += linear->out;
     }
@@ -155,8 +139,8 @@ static void run(const struct matmul_weight *weight, size_t part, size_t parts, c
 
 const struct matmul_backend matmul_openblas = {
     .name = "openblas",
+    .precision = PRECISION_F32,
     .check = check,
-    .prepare = prepare,
-    .release = release,
+    .accept = accept,
     .run = run,
 };

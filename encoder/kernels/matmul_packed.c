@@ -1,10 +1,11 @@
-/* The "packed" backend: weights copied once into panels of columns that the kernels read in order.
+/* The "packed" backend in f32: weights copied once into panels of columns that the kernels read in
+ * order.
  *
+ * The packed form, all f32: the bias (panels * width), zeros where there is none; then the panels.
  * Panel j holds columns [j width, (j + 1) width) of W^T, row after row: (in, width) floats, the
  * last panel filled up with zeros. A product walks over blocks of the inner dimension, then over
  * panels, then over rows: a block of x stays in the second-level cache while the panels pass.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "encoder/kernels/matmul.h"
@@ -13,87 +14,79 @@
  * taken at a time: 384 * 256 floats are 384 KiB of x. */
 enum { DEPTH_BLOCK = 384, ROW_BLOCK = 256 };
 
-struct packed_weight {
-    struct matmul_weight base;
-    size_t panels;
-    float *bias; /* (panels * width), zeros where there is none */
-    float *data; /* (panels, in, width) */
-};
-
-static void release(struct matmul_weight *weight)
+static size_t count_panels(const struct kernels *kernels, size_t out)
 {
-    struct packed_weight *packed = (struct packed_weight *)weight;
-    free(packed->data);
-    free(packed->bias);
-    free(packed);
+    return (out + kernels->panel_width - 1) / kernels->panel_width;
+}
+
+/* Floats of the bias, filled up so that the panels are aligned. */
+static size_t bias_size(const struct kernels *kernels, size_t out)
+{
+    const size_t unit = MATMUL_ALIGNMENT / sizeof(float);
+    return (count_panels(kernels, out) * kernels->panel_width + unit - 1) / unit * unit;
+}
+
+static size_t packed_size(const struct kernels *kernels, size_t in, size_t out)
+{
+    size_t floats = count_panels(kernels, out) * kernels->panel_width * in;
+    return (bias_size(kernels, out) + floats) * sizeof(float);
 }
 
 /* Writes one linear's columns from `column` on. */
-static void pack(struct packed_weight *packed, size_t width, const struct linear *linear,
-                 size_t column)
+static void pack_linear(const struct linear *linear, size_t width, size_t column, float *bias,
+                        float *panels)
 {
     for (size_t o = 0; o < linear->out; o++, column++) {
         const float *row = linear->weight + o * linear->in;
-        float *to = packed->data + column / width * linear->in * width + column % width;
+        float *to = panels + column / width * linear->in * width + column % width;
         for (size_t k = 0; k < linear->in; k++)
             to[k * width] = row[k];
-        packed->bias[column] = linear->bias ? linear->bias[o] : 0;
+        bias[column] = linear->bias ? linear->bias[o] : 0;
     }
 }
 
-static int prepare(struct matmul_weight **ret_weight, const struct kernels *kernels,
-                   const struct linear *linears, size_t count, struct err *err)
+static void pack(const struct kernels *kernels, const struct linear *linears, size_t count,
+                 void *ret_packed)
 {
     size_t width = kernels->panel_width, in = linears[0].in, out = 0, column = 0;
     for (size_t i = 0; i < count; i++)
         out += linears[i].out;
+    float *bias = ret_packed, *panels = bias + bias_size(kernels, out);
 
-    struct packed_weight *packed = calloc(1, sizeof *packed);
-    if (!packed)
-        return err_memory(err, "a packed weight");
-    packed->panels = (out + width - 1) / width;
-    size_t bias_size = packed->panels * width * sizeof(float);
-    size_t data_size = bias_size * in;
-    /* aligned_alloc wants whole multiples of the alignment. */
-    packed->bias = aligned_alloc(64, (bias_size + 63) / 64 * 64);
-    packed->data = aligned_alloc(64, (data_size + 63) / 64 * 64);
-    if (!packed->bias || !packed->data) {
-        release(&packed->base);
-        return err_memory(err, "packed weights");
-    }
-    memset(packed->bias, 0, bias_size);
+    memset(bias, 0, bias_size(kernels, out) * sizeof *bias);
     /* Only the last panel may have columns that nothing is written to. */
     size_t panel_size = in * width;
-    memset(packed->data + (packed->panels - 1) * panel_size, 0, panel_size * sizeof(float));
+    memset(panels + (count_panels(kernels, out) - 1) * panel_size, 0, panel_size * sizeof *panels);
     for (size_t i = 0; i < count; i++) {
-        pack(packed, width, &linears[i], column);
+        pack_linear(&linears[i], width, column, bias, panels);
         column += linears[i].out;
     }
-    *ret_weight = &packed->base;
-    return 0;
 }
 
-/* One block of rows against the panels [first, last). */
-static void run_rows(const struct packed_weight *packed, size_t first, size_t last, const float *x,
-                     size_t x_stride, size_t rows, enum activation activation, float *y,
-                     size_t y_stride)
+/* A range of rows of the product against the panels [first, last). */
+static void run_rows(const struct matmul_product *product, size_t row, size_t rows, size_t first,
+                     size_t last)
 {
-    const struct kernels *kernels = packed->base.kernels;
-    size_t width = kernels->panel_width, in = packed->base.in, out = packed->base.out;
+    const struct matmul_weight *weight = product->weight;
+    const struct kernels *kernels = weight->kernels;
+    size_t width = kernels->panel_width, in = weight->in, out = weight->out;
+    size_t x_stride = product->x_stride / sizeof(float);
+    size_t y_stride = product->y_stride / sizeof(float);
+    const float *bias = weight->packed, *panels = bias + bias_size(kernels, out);
 
     for (size_t k = 0; k < in; k += DEPTH_BLOCK) {
         size_t depth = in - k < DEPTH_BLOCK ? in - k : DEPTH_BLOCK;
         for (size_t panel = first; panel < last; panel++) {
             size_t column = panel * width;
             struct matmul_block block = {
-                .x = x + k,
+                .x = (const float *)product->x + row * x_stride + k,
                 .x_stride = x_stride,
                 .rows = rows,
-                .panel = packed->data + column * in + k * width,
+                .panel = panels + column * in + k * width,
                 .depth = depth,
-                .bias = k == 0 ? packed->bias + column : NULL,
-                .activation = k + depth == in ? activation : ACTIVATION_IDENTITY,
-                .y = y + column,
+                .bias = k == 0 ? bias + column : NULL,
+                .activation = k + depth == in ? product->activation : ACTIVATION_IDENTITY,
+                .y = (float *)product->y + row * y_stride + column,
                 .y_stride = y_stride,
                 .columns = out - column < width ? out - column : width,
             };
@@ -102,24 +95,24 @@ static void run_rows(const struct packed_weight *packed, size_t first, size_t la
     }
 }
 
-static void run(const struct matmul_weight *weight, size_t part, size_t parts, const float *x,
-                size_t x_stride, size_t rows, enum activation activation, float *y, size_t y_stride)
+static void run(const struct matmul_product *product, size_t part, size_t parts)
 {
-    const struct packed_weight *packed = (const struct packed_weight *)weight;
-    size_t first = packed->panels * part / parts, last = packed->panels * (part + 1) / parts;
-
+    const struct matmul_weight *weight = product->weight;
+    size_t panels = count_panels(weight->kernels, weight->out), rows = product->rows;
+    size_t first = panels * part / parts, last = panels * (part + 1) / parts;
     size_t blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
 
     for (size_t block = 0; block < blocks; block++) {
         size_t row = rows * block / blocks, end = rows * (block + 1) / blocks;
-        run_rows(packed, first, last, x + row * x_stride, x_stride, end - row, activation,
-                 y + row * y_stride, y_stride);
+        run_rows(product, row, end - row, first, last);
     }
 }
 
 const struct matmul_backend matmul_packed = {
     .name = "packed",
-    .prepare = prepare,
-    .release = release,
+    .precision = PRECISION_F32,
+    .layout = 1,
+    .packed_size = packed_size,
+    .pack = pack,
     .run = run,
 };

@@ -22,6 +22,7 @@ struct layer_weights {
 struct transformer {
     const struct model *model;
     const struct kernels *kernels;
+    const struct matmul_backend *backend;
     struct relative_bias relative_bias;
     struct layer_weights layers[];
 };
@@ -31,14 +32,15 @@ static int prepare_layer(struct layer_weights *weights, const struct transformer
                          struct err *err)
 {
     const struct linear qkv[3] = {layer->query, layer->key, layer->value};
-    int r = matmul_prepare(&weights->qkv, backend, kernels, qkv, 3, err);
+    int r = matmul_prepare(&weights->qkv, backend, kernels, qkv, 3, NULL, err);
     if (r == 0)
         r = matmul_prepare(&weights->attention_output, backend, kernels, &layer->attention_output,
-                           1, err);
+                           1, NULL, err);
     if (r == 0)
-        r = matmul_prepare(&weights->intermediate, backend, kernels, &layer->intermediate, 1, err);
+        r = matmul_prepare(&weights->intermediate, backend, kernels, &layer->intermediate, 1, NULL,
+                           err);
     if (r == 0)
-        r = matmul_prepare(&weights->output, backend, kernels, &layer->output, 1, err);
+        r = matmul_prepare(&weights->output, backend, kernels, &layer->output, 1, NULL, err);
     return r;
 }
 
@@ -52,6 +54,7 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
         return err_memory(err, "a transformer");
     transformer->model = model;
     transformer->kernels = kernels;
+    transformer->backend = backend;
     int r = relative_bias_open(&transformer->relative_bias, model, err);
     for (size_t i = 0; r == 0 && i < model->layers; i++)
         r = prepare_layer(&transformer->layers[i], &model->layer[i], kernels, backend, err);
@@ -77,6 +80,27 @@ void transformer_close(struct transformer *transformer)
     free(transformer);
 }
 
+const struct matmul_backend *transformer_backend(const struct transformer *transformer)
+{
+    return transformer->backend;
+}
+
+/* Rows of hidden_size floats as the products read them: where that is as floats, they themselves;
+ * else workspace->input, which convert_row fills. */
+static const void *as_input(const struct transformer *transformer,
+                            const struct workspace *workspace, const float *rows)
+{
+    return transformer->backend->convert ? workspace->input : (const void *)rows;
+}
+
+static void convert_row(const struct transformer *transformer, struct workspace *workspace,
+                        const float *rows, size_t row)
+{
+    size_t hidden = transformer->model->hidden_size;
+    matmul_convert(transformer->backend, transformer->kernels, rows + row * hidden, hidden,
+                   (char *)workspace->input + row * matmul_row_size(transformer->backend, hidden));
+}
+
 /* A padding token that stands in the text has a row of its own in the position table and takes none
  * of the others, where the model's positions count so. */
 static void embed_sequence(const struct transformer *transformer, struct workspace *workspace,
@@ -96,6 +120,7 @@ static void embed_sequence(const struct transformer *transformer, struct workspa
         transformer->kernels->add_norm(model->word_embeddings + batch->ids[t] * hidden,
                                        model->position_embeddings + position * hidden, type,
                                        &model->embedding_norm, hidden, workspace->x + t * hidden);
+        convert_row(transformer, workspace, workspace->x, t);
     }
 }
 
@@ -114,29 +139,45 @@ static void add_and_norm(const struct transformer *transformer, struct workspace
     for (size_t t = 0; t < workspace->batch.tokens; t++) {
         float *x = workspace->x + t * hidden;
         transformer->kernels->add_norm(x, workspace->y + t * hidden, NULL, norm, hidden, x);
+        convert_row(transformer, workspace, workspace->x, t);
     }
 }
 
-/* One product over all tokens of a pass, for team_run. */
-struct product {
-    const struct matmul_weight *weight;
-    const float *x;
-    size_t tokens;
-    enum activation activation;
-    float *y;
-};
-
 static void multiply_part(void *argument, size_t part, size_t parts)
 {
-    const struct product *product = argument;
-    matmul_run_part(product->weight, part, parts, product->x, product->weight->in, product->tokens,
-                    product->activation, product->y, product->weight->out);
+    matmul_run_part(argument, part, parts);
 }
 
-static void multiply(struct team *team, const struct matmul_weight *weight, const float *x,
-                     size_t tokens, enum activation activation, float *y)
+/* y (tokens, out) = x W^T + b over all tokens of a pass, as floats. */
+static void multiply(struct team *team, const struct matmul_weight *weight, const void *x,
+                     size_t tokens, float *y)
 {
-    struct product product = {weight, x, tokens, activation, y};
+    struct matmul_product product = {
+        .weight = weight,
+        .x = x,
+        .x_stride = matmul_row_size(weight->backend, weight->in),
+        .rows = tokens,
+        .activation = ACTIVATION_IDENTITY,
+        .y = y,
+        .y_stride = weight->out * sizeof *y,
+    };
+    team_run(team, multiply_part, &product);
+}
+
+/* y = activation(x W^T + b), as rows that the next product reads. */
+static void multiply_inner(struct team *team, const struct matmul_weight *weight, const void *x,
+                           size_t tokens, enum activation activation, void *y)
+{
+    struct matmul_product product = {
+        .weight = weight,
+        .x = x,
+        .x_stride = matmul_row_size(weight->backend, weight->in),
+        .rows = tokens,
+        .activation = activation,
+        .convert = true,
+        .y = y,
+        .y_stride = matmul_row_size(weight->backend, weight->out),
+    };
     team_run(team, multiply_part, &product);
 }
 
@@ -145,26 +186,28 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
 {
     const struct model *model = transformer->model;
     const struct layer_weights *weights = &transformer->layers[layer];
+    const void *x = as_input(transformer, workspace, workspace->x);
+    const void *context = as_input(transformer, workspace, workspace->context);
     size_t tokens = workspace->batch.tokens;
 
     /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b */
-    multiply(team, weights->qkv, workspace->x, tokens, ACTIVATION_IDENTITY, workspace->qkv);
+    multiply(team, weights->qkv, x, tokens, workspace->qkv);
 
     /* context (tokens, hidden) = softmax(q k^T / sqrt(head size) + bias) v, per sequence and head
      */
     attention_run(model, &transformer->relative_bias, transformer->kernels, workspace);
+    for (size_t t = 0; t < tokens; t++)
+        convert_row(transformer, workspace, workspace->context, t);
 
     /* x = norm(x + context Wo^T + b) */
-    multiply(team, weights->attention_output, workspace->context, tokens, ACTIVATION_IDENTITY,
-             workspace->y);
+    multiply(team, weights->attention_output, context, tokens, workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].attention_norm);
 
     /* inner (tokens, intermediate) = activation(x W1^T + b) */
-    multiply(team, weights->intermediate, workspace->x, tokens, model->activation,
-             workspace->inner);
+    multiply_inner(team, weights->intermediate, x, tokens, model->activation, workspace->inner);
 
     /* x = norm(x + inner W2^T + b) */
-    multiply(team, weights->output, workspace->inner, tokens, ACTIVATION_IDENTITY, workspace->y);
+    multiply(team, weights->output, workspace->inner, tokens, workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].output_norm);
 }
 

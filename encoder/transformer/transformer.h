@@ -23,8 +23,12 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
                      struct err *err);
 void transformer_close(struct transformer *transformer); /* accepts NULL */
 
+/* The backend that it was opened with, for sizing workspaces. */
+const struct matmul_backend *transformer_backend(const struct transformer *transformer);
+
 /* workspace->x (tokens, hidden_size) = the embeddings of workspace->batch, normed. No sequence may
- * be empty or longer than the model has positions. */
+ * be empty or longer than the model has positions. The workspace is one for this transformer's
+ * backend; workspace->input goes along with x. */
 void transformer_embed(const struct transformer *transformer, struct workspace *workspace);
 
 /* workspace->x = layer(workspace->x), for layer in [0, model->layers). With a team, the calling

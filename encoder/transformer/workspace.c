@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "encoder/kernels/kernels.h"
-#include "encoder/kernels/matmul.h"
 
 enum {
     ALIGNMENT = 64,
@@ -25,7 +24,8 @@ static void *cut(struct cutter *cutter, size_t count, size_t size)
     return piece;
 }
 
-static void cut_all(struct workspace *workspace, const struct model *model, struct cutter *cutter)
+static void cut_all(struct workspace *workspace, const struct model *model,
+                    const struct matmul_backend *backend, struct cutter *cutter)
 {
     size_t rows = workspace->max_tokens + MATMUL_SPARE_ROWS;
     size_t hidden = model->hidden_size;
@@ -37,7 +37,9 @@ static void cut_all(struct workspace *workspace, const struct model *model, stru
     workspace->y = cut(cutter, rows * hidden, sizeof(float));
     workspace->qkv = cut(cutter, rows * 3 * hidden, sizeof(float));
     workspace->context = cut(cutter, rows * hidden, sizeof(float));
-    workspace->inner = cut(cutter, rows * model->intermediate_size, sizeof(float));
+    workspace->input =
+        backend->convert ? cut(cutter, rows, matmul_row_size(backend, hidden)) : NULL;
+    workspace->inner = cut(cutter, rows, matmul_row_size(backend, model->intermediate_size));
     workspace->scratch =
         cut(cutter, attention_scratch_size(workspace->max_tokens, hidden / model->heads),
             sizeof(float));
@@ -45,8 +47,8 @@ static void cut_all(struct workspace *workspace, const struct model *model, stru
         workspace->vectors[i] = cut(cutter, model->widest, sizeof(float));
 }
 
-int workspace_open(struct workspace *ret_workspace, const struct model *model, size_t max_tokens,
-                   struct err *err)
+int workspace_open(struct workspace *ret_workspace, const struct model *model,
+                   const struct matmul_backend *backend, size_t max_tokens, struct err *err)
 {
     struct workspace workspace = {.max_tokens = max_tokens};
     struct cutter cutter = {0};
@@ -54,14 +56,14 @@ int workspace_open(struct workspace *ret_workspace, const struct model *model, s
     if (max_tokens == 0 || max_tokens > LARGEST || model->hidden_size > LARGEST ||
         model->intermediate_size > LARGEST)
         return err_set(err, ERR_LIMIT, "a workspace of %zu tokens is out of range", max_tokens);
-    cut_all(&workspace, model, &cutter);
+    cut_all(&workspace, model, backend, &cutter);
     workspace.memory = aligned_alloc(ALIGNMENT, cutter.used);
     if (!workspace.memory)
         return err_memory(err, "a workspace of the encoder");
     /* Rows that a product reads in excess must hold numbers, though which ones does not matter. */
     memset(workspace.memory, 0, cutter.used);
     cutter = (struct cutter){.base = workspace.memory};
-    cut_all(&workspace, model, &cutter);
+    cut_all(&workspace, model, backend, &cutter);
     *ret_workspace = workspace;
     return 0;
 }

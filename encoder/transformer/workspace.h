@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "encoder/kernels/matmul.h"
 #include "encoder/model/model.h"
 
 /* Sequences to encode together, standing behind each other without padding. `ids` and `type_ids`
@@ -25,15 +26,18 @@ struct workspace {
     float *y;           /* (tokens, hidden_size): what is added to it */
     float *qkv;         /* (tokens, 3 hidden_size): query, key and value of each token */
     float *context;     /* (tokens, hidden_size): what attention gives */
-    float *inner;       /* (tokens, intermediate_size) */
+    void *input;        /* (tokens, hidden_size): x, then context, as the backend's products read
+                           them; not used where they read floats */
+    void *inner;        /* (tokens, intermediate_size), as the backend's products read them */
     float *scratch;     /* attention's */
     float *vectors[2];  /* (model's widest) each: from pooling to the vector that comes out */
     void *memory;
 };
 
-/* Allocates for batches of up to `max_tokens` tokens. ERR_LIMIT where that is beyond all bounds. */
-int workspace_open(struct workspace *ret_workspace, const struct model *model, size_t max_tokens,
-                   struct err *err);
+/* Allocates for batches of up to `max_tokens` tokens and products of that backend. ERR_LIMIT where
+ * that is beyond all bounds. */
+int workspace_open(struct workspace *ret_workspace, const struct model *model,
+                   const struct matmul_backend *backend, size_t max_tokens, struct err *err);
 void workspace_close(struct workspace *workspace); /* accepts a zeroed one */
 
 #endif

@@ -32,6 +32,15 @@ static double gflops(const struct matmul_weight *weight, enum activation activat
     float *x = random_floats((rows + MATMUL_SPARE_ROWS) * weight->in);
     float *y = random_floats((rows + MATMUL_SPARE_ROWS) * weight->out);
     double operations = 2e-9 * (double)rows * (double)weight->in * (double)weight->out;
+    struct matmul_product product = {
+        .weight = weight,
+        .x = x,
+        .x_stride = weight->in * sizeof *x,
+        .rows = rows,
+        .activation = activation,
+        .y = y,
+        .y_stride = weight->out * sizeof *y,
+    };
     size_t repeats = (size_t)(2 / operations) + 1;
     double best = 1e9;
 
@@ -40,7 +49,7 @@ static double gflops(const struct matmul_weight *weight, enum activation activat
     for (int round = 0; round < 7; round++) {
         double start = now();
         for (size_t i = 0; i < repeats; i++)
-            matmul_run(weight, x, weight->in, rows, activation, y, weight->out);
+            matmul_run(&product);
         double took = (now() - start) / (double)repeats;
         best = took < best ? took : best;
     }
@@ -73,7 +82,7 @@ int main(int argc, char **argv)
     }
     for (size_t b = 0; b < 2; b++) {
         const struct matmul_backend *backend;
-        if (matmul_choose(&backend, backends[b], kernels, &err) < 0) {
+        if (matmul_choose(&backend, PRECISION_F32, backends[b], kernels, &err) < 0) {
             printf("%s: %s\n", backends[b], err.message);
             continue;
         }
@@ -82,7 +91,7 @@ int main(int argc, char **argv)
             struct matmul_weight *weight;
             float *data = random_floats(linear.in * linear.out);
             linear.weight = data;
-            if (matmul_prepare(&weight, backend, kernels, &linear, 1, &err) < 0)
+            if (matmul_prepare(&weight, backend, kernels, &linear, 1, NULL, &err) < 0)
                 return 2;
             printf("%-8s %-8s %4zu to %4zu %-24s", kernels->isa, backend->name, linear.in,
                    linear.out, shapes[s].name);

@@ -15,6 +15,7 @@
 
 static const char *const models[] = {"one-label", "one-label-logits", "three-labels",
                                      "roberta-two-labels"};
+static const struct encoder_options in_f32 = {.precision = PRECISION_F32};
 enum { MODELS = sizeof models / sizeof models[0], FILE_LIMIT = 1 << 20, REPEATS = 300 };
 
 /* Pairs with what is expected of them. */
@@ -62,7 +63,7 @@ static struct cross_encoder *open_model(const char *name)
     struct err err = {0};
 
     snprintf(folder, sizeof folder, FOLDER "%s", name);
-    if (cross_encoder_open(&cross, folder, NULL, &err) < 0)
+    if (cross_encoder_open(&cross, folder, &in_f32, &err) < 0)
         fail_msg("%s", err.message);
     return cross;
 }
@@ -224,7 +225,7 @@ static void expect_refusal(const char *key, json_t *value, int code, const char 
     snprintf(path, sizeof path, "%s/config.json", folder);
     assert_int_equal(json_dump_file(config, path, 0), 0);
     json_decref(config);
-    int r = cross_encoder_open(&cross, folder, NULL, &err);
+    int r = cross_encoder_open(&cross, folder, &in_f32, &err);
     if (r != code || !strstr(err.message, said))
         fail_msg("%s: %d, %s", key, r, err.message);
     unlink(path);

@@ -27,11 +27,12 @@ static struct encoder *open_configured(const struct configuration *configuration
                                        const char *folder)
 {
     struct encoder *encoder = NULL;
+    struct encoder_options options = {.precision = PRECISION_F32};
     struct err err = {0};
 
     setenv("SBERT_ISA", configuration->isa, 1);
     setenv("SBERT_BACKEND", configuration->backend, 1);
-    int r = encoder_open(&encoder, folder, NULL, &err);
+    int r = encoder_open(&encoder, folder, &options, &err);
     unsetenv("SBERT_ISA");
     unsetenv("SBERT_BACKEND");
     if (r == ERR_UNSUPPORTED)
@@ -40,6 +41,8 @@ static struct encoder *open_configured(const struct configuration *configuration
         fail_msg("%s: %s", folder, err.message);
     assert_string_equal(encoder_info(encoder)->isa, configuration->isa);
     assert_string_equal(encoder_info(encoder)->backend, configuration->backend);
+    assert_string_equal(encoder_info(encoder)->precision, "f32");
+    assert_string_equal(encoder_info(encoder)->precision_reason, "asked for");
     return encoder;
 }
 

@@ -36,7 +36,7 @@ static void for_each(void (*test)(const struct matmul_backend *, const struct ke
             struct err err = {0};
             if (kernels_choose(&kernels, isas[i], NULL) < 0)
                 continue;
-            if (matmul_choose(&backend, backends[b], kernels, &err) < 0)
+            if (matmul_choose(&backend, PRECISION_F32, backends[b], kernels, &err) < 0)
                 fail_msg("%s", err.message);
             test(backend, kernels);
         }
@@ -48,9 +48,32 @@ static struct matmul_weight *prepare(const struct matmul_backend *backend,
 {
     struct matmul_weight *weight;
     struct err err = {0};
-    if (matmul_prepare(&weight, backend, kernels, linears, count, &err) < 0)
+    if (matmul_prepare(&weight, backend, kernels, linears, count, NULL, &err) < 0)
         fail_msg("%s", err.message);
     return weight;
+}
+
+/* A product over floats; strides in floats. */
+static struct matmul_product product_of(const struct matmul_weight *weight, const float *x,
+                                        size_t x_stride, size_t rows, enum activation activation,
+                                        float *y, size_t y_stride)
+{
+    return (struct matmul_product){
+        .weight = weight,
+        .x = x,
+        .x_stride = x_stride * sizeof *x,
+        .rows = rows,
+        .activation = activation,
+        .y = y,
+        .y_stride = y_stride * sizeof *y,
+    };
+}
+
+static void multiply(const struct matmul_weight *weight, const float *x, size_t x_stride,
+                     size_t rows, enum activation activation, float *y, size_t y_stride)
+{
+    struct matmul_product product = product_of(weight, x, x_stride, rows, activation, y, y_stride);
+    matmul_run(&product);
 }
 
 static void check_against_double(const struct matmul_backend *backend,
@@ -66,7 +89,7 @@ static void check_against_double(const struct matmul_backend *backend,
 
     for (size_t r = 0; r < rows; r++)
         y[r * y_stride + out] = 7;
-    matmul_run(weight, x, x_stride, rows, ACTIVATION_RELU, y, y_stride);
+    multiply(weight, x, x_stride, rows, ACTIVATION_RELU, y, y_stride);
     for (size_t r = 0; r < rows; r++) {
         for (size_t o = 0; o < out; o++) {
             double sum = biased ? (double)bias[o] : 0;
@@ -116,10 +139,10 @@ static void rows_of(const struct matmul_backend *backend, const struct kernels *
         struct linear linear = {.weight = data, .bias = bias, .in = in, .out = out};
         struct matmul_weight *weight = prepare(backend, kernels, &linear, 1);
 
-        matmul_run(weight, x, in, MAX_ROWS, ACTIVATION_GELU, all, out);
+        multiply(weight, x, in, MAX_ROWS, ACTIVATION_GELU, all, out);
         for (size_t rows = 1; rows <= 64; rows++) {
             size_t from = rows * 37 % (MAX_ROWS - rows);
-            matmul_run(weight, x + from * in, in, rows, ACTIVATION_GELU, some, out);
+            multiply(weight, x + from * in, in, rows, ACTIVATION_GELU, some, out);
             if (memcmp(some, all + from * out, rows * out * sizeof *some) != 0)
                 fail_msg("%s, %s, %zu to %zu: %zu rows from %zu on differ", kernels->isa,
                          backend->name, in, out, rows, from);
@@ -152,11 +175,13 @@ static void parts_of(const struct matmul_backend *backend, const struct kernels 
     struct matmul_weight *weight = prepare(backend, kernels, linears, 3);
 
     assert_int_equal(weight->out, OUT);
-    matmul_run(weight, x, IN, ROWS, ACTIVATION_IDENTITY, whole, OUT);
+    multiply(weight, x, IN, ROWS, ACTIVATION_IDENTITY, whole, OUT);
     for (size_t parts = 2; parts < 40; parts += 3) {
         memset(pieces, 0, ROWS * OUT * sizeof *pieces);
+        struct matmul_product product =
+            product_of(weight, x, IN, ROWS, ACTIVATION_IDENTITY, pieces, OUT);
         for (size_t part = parts; part-- > 0;)
-            matmul_run_part(weight, part, parts, x, IN, ROWS, ACTIVATION_IDENTITY, pieces, OUT);
+            matmul_run_part(&product, part, parts);
         if (memcmp(pieces, whole, ROWS * OUT * sizeof *whole) != 0)
             fail_msg("%s, %s: %zu parts differ from the whole", kernels->isa, backend->name, parts);
     }
@@ -184,11 +209,13 @@ static void layers_that_do_not_go_together_are_refused(void **state)
     struct matmul_weight *weight;
     struct err err = {0};
 
-    assert_int_equal(matmul_prepare(&weight, &matmul_packed, &kernels_generic, unlike, 2, &err),
-                     ERR_INTERNAL);
-    assert_int_equal(matmul_prepare(&weight, &matmul_packed, &kernels_generic, &huge, 1, &err),
-                     ERR_LIMIT);
-    assert_int_equal(matmul_choose(&backend, "abacus", &kernels_generic, &err), ERR_UNSUPPORTED);
+    assert_int_equal(
+        matmul_prepare(&weight, &matmul_packed, &kernels_generic, unlike, 2, NULL, &err),
+        ERR_INTERNAL);
+    assert_int_equal(
+        matmul_prepare(&weight, &matmul_packed, &kernels_generic, &huge, 1, NULL, &err), ERR_LIMIT);
+    assert_int_equal(matmul_choose(&backend, PRECISION_F32, "abacus", &kernels_generic, &err),
+                     ERR_UNSUPPORTED);
     matmul_release(NULL);
 }
 

@@ -147,7 +147,7 @@ static void check_model(const char *name, const char *isa)
     snprintf(folder, sizeof folder, "tests/golden/models/%s", name);
     if (model_open(&model, folder, &err) < 0 ||
         transformer_open(&transformer, model, kernels, &matmul_packed, &err) < 0 ||
-        workspace_open(&workspace, model, 1024, &err) < 0)
+        workspace_open(&workspace, model, &matmul_packed, 1024, &err) < 0)
         fail_msg("%s", err.message);
     fill_batch(&workspace.batch, expected);
     check_layers(name, isa, model, transformer, &workspace);
@@ -240,8 +240,9 @@ static void a_workspace_beyond_all_bounds_is_refused(void **state)
     struct model model = {.hidden_size = 64, .heads = 4, .intermediate_size = 128};
     struct workspace workspace;
     struct err err = {0};
-    assert_int_equal(workspace_open(&workspace, &model, 0, &err), ERR_LIMIT);
-    assert_int_equal(workspace_open(&workspace, &model, SIZE_MAX / 8, &err), ERR_LIMIT);
+    assert_int_equal(workspace_open(&workspace, &model, &matmul_packed, 0, &err), ERR_LIMIT);
+    assert_int_equal(workspace_open(&workspace, &model, &matmul_packed, SIZE_MAX / 8, &err),
+                     ERR_LIMIT);
 }
 
 int main(void)
