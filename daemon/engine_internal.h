@@ -61,6 +61,23 @@ int bulk_encode(struct bulk_encoder *bulk, const struct encoder_text *texts, siz
                 struct err *err);
 size_t bulk_waiting(const struct bulk_encoder *bulk); /* texts not encoded yet */
 
+/* --- texts that somebody waits for: engine_queries.c --- */
+
+struct query_encoder;
+
+/* Crews of this process's usual priority. `cancel` must outlive it. */
+int queries_open(struct query_encoder **ret_queries, const struct encoder *encoder,
+                 const volatile int *cancel, struct err *err);
+void queries_close(struct query_encoder *queries); /* accepts NULL; nobody may be in it */
+
+/* As encoder_encode, for at most QUERY_TEXTS_MAX texts; goes at once where a crew is free, else
+ * together with others that wait for one. */
+enum { QUERY_TEXTS_MAX = 16 };
+int queries_encode(struct query_encoder *queries, const struct encoder_text *texts, size_t count,
+                   const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
+                   struct err *err);
+uint64_t queries_batches(struct query_encoder *queries); /* times that a crew was at work */
+
 /* --- the table of models: engine_models.c --- */
 
 struct engine_model {
@@ -68,14 +85,8 @@ struct engine_model {
     struct encoder *encoder;
     const struct encoder_info *info;
     size_t document_prompt_tokens; /* what a passage must leave room for */
-    const volatile int *cancel;
+    struct query_encoder *queries;
     struct bulk_encoder *bulk;
-
-    /* Crews for what somebody waits for, taken from and given back to a list. */
-    pthread_mutex_t lock;
-    pthread_cond_t given_back;
-    struct encoder_crew **idle, *wide;
-    size_t idle_count, crew_count;
 
     atomic_uint_fast64_t texts_encoded, tokens_encoded;
 };
@@ -96,8 +107,8 @@ struct engine_model *models_find(const struct model_table *table, const char *na
 struct engine_model *models_find_fingerprint(const struct model_table *table,
                                              const char *fingerprint);
 
-/* As encoder_encode, by a query crew where there are few texts and `bulk` is false, else in the
- * background. `prompt` is one of the model's info, `ret_usage` may be NULL. */
+/* As encoder_encode, at once where the texts are few and `bulk` is false, else in the background.
+ * `prompt` is one of the model's info, `ret_usage` may be NULL. */
 int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
                  const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
                  struct err *err);

@@ -1,10 +1,6 @@
-/* The table of models, and who encodes what.
- *
- * A few texts that somebody waits for go to a crew taken from a list: alone in the house, to the
- * wide one, whose threads share the work of even one text; beside others, to one of those that are
- * just the caller's own thread, of which there are as many as cores. Many texts go to the
- * background (engine_bulk.c). The table is constant after opening. Today one model is loaded, the
- * default.
+/* The table of models, and which way texts go: a few that somebody waits for at once
+ * (engine_queries.c), many in the background (engine_bulk.c). The table is constant after opening.
+ * Today one model is loaded, the default.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +9,8 @@
 #include "daemon/engine_internal.h"
 #include "encoder/model/registry.h"
 
-enum {
-    /* Up to so many texts are encoded at once; the longest take some 0.4 s then. */
-    FEW_TEXTS = 16,
-    /* Each crew has a workspace; more than this would help only a machine with more queries at one
-     * moment. */
-    NARROW_CREWS_MAX = 16,
-    /* A short text has no work for more. */
-    WIDE_THREADS_MAX = 4,
-};
+/* Texts of up to so many bytes together are few; the longest take some 0.2 s then. */
+enum { FEW_BYTES = 16384 };
 
 /* The name a model goes by: a known model's own, else the last part of its folder's path. */
 static char *model_name(const char *given, const char *folder)
@@ -54,36 +43,13 @@ static int count_prompt_tokens(struct engine_model *model, struct err *err)
     return r;
 }
 
-static int open_query_crews(struct engine_model *model, struct err *err)
-{
-    int wide = cpu_count() < WIDE_THREADS_MAX ? cpu_count() : WIDE_THREADS_MAX;
-    int narrow = cpu_count() < NARROW_CREWS_MAX ? cpu_count() : NARROW_CREWS_MAX;
-    model->idle = calloc(1 + (size_t)narrow, sizeof *model->idle);
-    if (!model->idle)
-        return err_memory(err, "the query crews");
-    for (int i = 0; i < 1 + narrow; i++) {
-        int threads = i == 0 ? wide : 1;
-        int r = encoder_crew_open(&model->idle[i], model->encoder, threads, false, err);
-        if (r)
-            return r;
-        model->idle_count++;
-        model->crew_count++;
-    }
-    model->wide = model->idle[0];
-    return 0;
-}
-
 static void model_close(struct engine_model *model)
 {
     if (!model)
         return;
     bulk_close(model->bulk);
-    for (size_t i = 0; i < model->idle_count; i++)
-        encoder_crew_close(model->idle[i]);
-    free(model->idle);
+    queries_close(model->queries);
     encoder_close(model->encoder);
-    pthread_cond_destroy(&model->given_back);
-    pthread_mutex_destroy(&model->lock);
     free(model->name);
     free(model);
 }
@@ -94,10 +60,6 @@ static int model_open(struct engine_model **ret_model, const char *name, int thr
     struct engine_model *model = calloc(1, sizeof *model);
     if (!model)
         return err_memory(err, "a model");
-    model->cancel = cancel;
-    pthread_mutex_init(&model->lock, NULL);
-    pthread_cond_init(&model->given_back, NULL);
-
     char *folder = NULL;
     int r = registry_resolve(&folder, name, err);
     if (!r)
@@ -112,7 +74,7 @@ static int model_open(struct engine_model **ret_model, const char *name, int thr
     }
     r = count_prompt_tokens(model, err);
     if (!r)
-        r = open_query_crews(model, err);
+        r = queries_open(&model->queries, model->encoder, cancel, err);
     if (!r)
         r = bulk_open(&model->bulk, model->encoder, threads, cancel, err);
 out:
@@ -171,29 +133,13 @@ struct engine_model *models_find_fingerprint(const struct model_table *table,
     return NULL;
 }
 
-/* The wide crew is the first of the list whenever it is there, and so the last to be taken beside
- * others. */
-static struct encoder_crew *take_crew(struct engine_model *model)
+/* Whether texts are so few that somebody can be made to wait for them, and others for him. */
+static bool are_few(const struct encoder_text *texts, size_t count)
 {
-    pthread_mutex_lock(&model->lock);
-    while (model->idle_count == 0)
-        pthread_cond_wait(&model->given_back, &model->lock);
-    bool alone = model->idle_count == model->crew_count;
-    size_t taken = alone ? 0 : model->idle_count - 1;
-    struct encoder_crew *crew = model->idle[taken];
-    model->idle[taken] = model->idle[--model->idle_count];
-    pthread_mutex_unlock(&model->lock);
-    return crew;
-}
-
-static void give_crew_back(struct engine_model *model, struct encoder_crew *crew)
-{
-    pthread_mutex_lock(&model->lock);
-    size_t place = crew == model->wide ? 0 : model->idle_count;
-    model->idle[model->idle_count++] = model->idle[place];
-    model->idle[place] = crew;
-    pthread_cond_signal(&model->given_back);
-    pthread_mutex_unlock(&model->lock);
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += texts[i].size + texts[i].pair_size;
+    return count == 1 || (count <= QUERY_TEXTS_MAX && bytes <= FEW_BYTES);
 }
 
 int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
@@ -208,14 +154,9 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
     if (!usage)
         return err_memory(err, "the usage of texts");
 
-    int r;
-    if (bulk || count > FEW_TEXTS) {
-        r = bulk_encode(model->bulk, texts, count, prompt, ret_vectors, usage, err);
-    } else {
-        struct encoder_crew *crew = take_crew(model);
-        r = encoder_encode(crew, texts, count, prompt, ret_vectors, usage, model->cancel, err);
-        give_crew_back(model, crew);
-    }
+    int r = bulk || !are_few(texts, count)
+                ? bulk_encode(model->bulk, texts, count, prompt, ret_vectors, usage, err)
+                : queries_encode(model->queries, texts, count, prompt, ret_vectors, usage, err);
     if (!r) {
         uint64_t tokens = 0;
         for (size_t i = 0; i < count; i++)

@@ -11,10 +11,10 @@ struct service_queue {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t change;
     struct service_work *first, **last;
-    size_t waiting;
+    size_t waiting, idle; /* works, threads */
     bool closing;
-    int thread_count;
-    pthread_t threads[];
+    int thread_count, most;
+    pthread_t threads[]; /* (most) */
 };
 
 static void *serve(void *argument)
@@ -24,8 +24,10 @@ static void *serve(void *argument)
     pthread_setname_np(pthread_self(), queue->name);
     pthread_mutex_lock(&queue->lock);
     for (;;) {
+        queue->idle++;
         while (!queue->first && !queue->closing)
             pthread_cond_wait(&queue->change, &queue->lock);
+        queue->idle--;
         struct service_work *work = queue->first;
         if (!work)
             break;
@@ -41,26 +43,36 @@ static void *serve(void *argument)
     return NULL;
 }
 
-int service_queue_open(struct service_queue **ret_queue, const char *name, int threads,
+/* One more thread. Under the lock, or before there is anybody to share it with. */
+static int add_thread(struct service_queue *queue)
+{
+    int error = pthread_create(&queue->threads[queue->thread_count], NULL, serve, queue);
+    if (!error)
+        queue->thread_count++;
+    return error;
+}
+
+int service_queue_open(struct service_queue **ret_queue, const char *name, int least, int most,
                        size_t capacity, struct err *err)
 {
-    struct service_queue *queue =
-        calloc(1, sizeof *queue + (size_t)threads * sizeof *queue->threads);
+    struct service_queue *queue = calloc(1, sizeof *queue + (size_t)most * sizeof *queue->threads);
 
     if (!queue)
         return err_memory(err, "a queue");
     queue->name = name;
     queue->capacity = capacity;
+    queue->most = most;
     queue->last = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->change, NULL);
-    while (queue->thread_count < threads) {
-        int error = pthread_create(&queue->threads[queue->thread_count], NULL, serve, queue);
-        if (error) {
-            service_queue_close(queue);
-            return err_set_errno(err, error, "cannot start a thread");
-        }
-        queue->thread_count++;
+    pthread_mutex_lock(&queue->lock);
+    int error = 0;
+    while (!error && queue->thread_count < least)
+        error = add_thread(queue);
+    pthread_mutex_unlock(&queue->lock);
+    if (error) {
+        service_queue_close(queue);
+        return err_set_errno(err, error, "cannot start a thread");
     }
     *ret_queue = queue;
     return 0;
@@ -94,6 +106,9 @@ int service_queue_submit(struct service_queue *queue, struct service_work *work,
         *queue->last = work;
         queue->last = &work->next;
         queue->waiting++;
+        /* Where no more threads can be had, those that are there get to it. */
+        if (queue->waiting > queue->idle && queue->thread_count < queue->most)
+            (void)add_thread(queue);
         pthread_cond_signal(&queue->change);
     }
     pthread_mutex_unlock(&queue->lock);

@@ -17,7 +17,9 @@ struct service_work {
 
 struct service_queue;
 
-int service_queue_open(struct service_queue **ret_queue, const char *name, int threads,
+/* Starts `least` threads, and more, up to `most`, whenever work comes and all are busy: for work
+ * that mostly waits, such as for a crew of the encoder that takes what waits for it in one go. */
+int service_queue_open(struct service_queue **ret_queue, const char *name, int least, int most,
                        size_t capacity, struct err *err);
 
 /* Does all that waits, ends the threads, and frees; accepts NULL. */

@@ -20,7 +20,6 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
-#include "base/cpu.h"
 #include "daemon/http.h"
 #include "daemon/service.h"
 #include "daemon/service_log.h"
@@ -30,7 +29,9 @@
 /* How long a stop waits for requests that are still being sent to us. */
 #define UPLOAD_GRACE_SECONDS 5.0
 
-enum { BULK_THREADS = 2, INTERACTIVE_THREADS_MIN = 4 };
+/* Interactive requests mostly wait for the encoder, which takes those that wait together: as many
+ * of them can be under way as it takes at once. */
+enum { BULK_THREADS = 2, INTERACTIVE_THREADS = 4, INTERACTIVE_THREADS_MAX = 64 };
 
 struct run {
     const struct settings *settings;
@@ -230,7 +231,6 @@ static int open_all(struct run *run, struct err *err)
 {
     const struct settings *settings = run->settings;
     struct service *service = &run->service;
-    int threads = cpu_count() < INTERACTIVE_THREADS_MIN ? INTERACTIVE_THREADS_MIN : cpu_count();
     int r;
 
     if ((r = open_signals(run, err)) < 0)
@@ -240,10 +240,11 @@ static int open_all(struct run *run, struct err *err)
     if ((r = service_socket_open(&run->socket, settings->socket, settings->socket_mode,
                                  settings->socket_group, err)) < 0)
         return r;
-    if ((r = service_queue_open(&service->interactive, "interactive", threads,
-                                LIMIT_WAITING_INTERACTIVE, err)) < 0)
+    if ((r = service_queue_open(&service->interactive, "interactive", INTERACTIVE_THREADS,
+                                INTERACTIVE_THREADS_MAX, LIMIT_WAITING_INTERACTIVE, err)) < 0)
         return r;
-    if ((r = service_queue_open(&service->bulk, "bulk", BULK_THREADS, LIMIT_WAITING_BULK, err)) < 0)
+    if ((r = service_queue_open(&service->bulk, "bulk", BULK_THREADS, BULK_THREADS,
+                                LIMIT_WAITING_BULK, err)) < 0)
         return r;
     if ((r = http_open(&run->http, service, run->socket.descriptor, err)) < 0)
         return r;

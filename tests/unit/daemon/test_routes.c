@@ -195,7 +195,7 @@ static void a_full_queue_refuses_and_a_closing_one_finishes(void **state)
     struct service_queue *queue;
     struct err err = {0};
     int accepted = 0, r = 0;
-    assert_int_equal(service_queue_open(&queue, "test", 2, CAPACITY, &err), 0);
+    assert_int_equal(service_queue_open(&queue, "test", 2, 2, CAPACITY, &err), 0);
     pthread_mutex_lock(&gate);
     for (int i = 0; i < 64 && r == 0; i++) {
         items[i] = (struct item){.work.run = run_item, .gate = &gate, .done = &done};
@@ -210,6 +210,35 @@ static void a_full_queue_refuses_and_a_closing_one_finishes(void **state)
     assert_int_equal(done, accepted);
 }
 
+struct meeting {
+    struct service_work work;
+    pthread_barrier_t *together;
+};
+
+static void run_meeting(struct service_work *work)
+{
+    pthread_barrier_wait(((struct meeting *)work)->together);
+}
+
+/* Each item waits for the others: with fewer threads none would end. */
+static void a_queue_gets_more_threads_while_all_are_busy(void **state)
+{
+    (void)state;
+    enum { MOST = 5 };
+    pthread_barrier_t together;
+    struct meeting items[MOST];
+    struct service_queue *queue;
+    struct err err = {0};
+    assert_int_equal(service_queue_open(&queue, "test", 1, MOST, MOST, &err), 0);
+    pthread_barrier_init(&together, NULL, MOST);
+    for (int i = 0; i < MOST; i++) {
+        items[i] = (struct meeting){.work.run = run_meeting, .together = &together};
+        assert_int_equal(service_queue_submit(queue, &items[i].work, &err), 0);
+    }
+    service_queue_close(queue);
+    pthread_barrier_destroy(&together);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +250,7 @@ int main(void)
         cmocka_unit_test(query_parameters_are_known_decoded_and_single),
         cmocka_unit_test(an_unready_service_says_why),
         cmocka_unit_test(a_full_queue_refuses_and_a_closing_one_finishes),
+        cmocka_unit_test(a_queue_gets_more_threads_while_all_are_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
