@@ -55,6 +55,7 @@ struct encoder_crew {
     const struct encoder_text *texts;
     size_t first, count; /* the window's */
     const char *prompt;
+    size_t left_out; /* tokens of the prompt that pooling leaves out */
     float *vectors;
     struct encoder_usage *usage;
     const volatile int *cancel;
@@ -138,6 +139,14 @@ static int reserve_ids(struct member *member, size_t extra, struct err *err)
     return 0;
 }
 
+static bool has_maximum(const struct pooling *pooling)
+{
+    for (size_t i = 0; i < pooling->count; i++)
+        if (pooling->modes[i] == POOLING_MAX)
+            return true;
+    return false;
+}
+
 static int keep_tokens(const struct encoder_crew *crew, struct member *member, size_t i,
                        struct err *err)
 {
@@ -146,6 +155,9 @@ static int keep_tokens(const struct encoder_crew *crew, struct member *member, s
 
     if (list->count == 0)
         return err_set(err, ERR_INVALID, "it has no tokens");
+    if (list->count <= crew->left_out && has_maximum(&model->pooling))
+        return err_set(err, ERR_INVALID,
+                       "it has no tokens beside the prompt's, which pooling leaves out");
     int r = reserve_ids(member, list->count, err);
     if (r < 0)
         return r;
@@ -300,7 +312,7 @@ static void encode_batch(const struct encoder_crew *crew, size_t b, struct works
     fill_batch(&workspace->batch, items, count);
     transformer_forward(encoder->transformer, workspace, team);
     for (size_t i = 0; i < count; i++)
-        transformer_pool(encoder->transformer, workspace, i,
+        transformer_pool(encoder->transformer, workspace, i, crew->left_out,
                          crew->vectors + items[i].text * encoder->model->dimension);
 }
 
@@ -333,6 +345,27 @@ static void encode_batches(struct encoder_crew *crew)
     }
 }
 
+/* Sets left_out: the tokens of the prompt alone, with the special ones before it and without the
+ * one behind it. As in the reference, they are counted apart, though a tokenizer may join the
+ * prompt's end with the text's beginning. */
+static int count_prompt(struct encoder_crew *crew, struct err *err)
+{
+    const struct encoder *encoder = crew->encoder;
+    struct token_list *list = &crew->members[0].list;
+
+    crew->left_out = 0;
+    if (!crew->prompt || !encoder->model->pooling.without_prompt)
+        return 0;
+    int r = tokenizer_encode(encoder->tokenizer, crew->prompt, strlen(crew->prompt), NULL, 0,
+                             encoder->model->max_seq_length, list, err);
+    if (r < 0)
+        return err_prefix(err, "the prompt");
+    crew->left_out = list->count;
+    if (list->count > 0 && list->tokens[list->count - 1].special)
+        crew->left_out--;
+    return 0;
+}
+
 int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, size_t count,
                    const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
                    const volatile int *cancel, struct err *err)
@@ -342,10 +375,13 @@ int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, 
     crew->vectors = ret_vectors;
     crew->usage = ret_usage;
     crew->cancel = cancel;
+    int r = count_prompt(crew, err);
+    if (r < 0)
+        return r;
     for (crew->first = 0; crew->first < count; crew->first += crew->count) {
         size_t left = count - crew->first;
         crew->count = left < WINDOW_TEXTS ? left : WINDOW_TEXTS;
-        int r = tokenize_window(crew, err);
+        r = tokenize_window(crew, err);
         if (r < 0)
             return r;
         pack_batches(crew);

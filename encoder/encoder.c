@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "encoder/internal.h"
+#include "encoder/model/prompts.h"
 
 /* Where modules.json lists a Transformer alone, there is no pooling. */
 static int choose_vector(const struct encoder *encoder, struct err *err)
@@ -14,22 +15,23 @@ static int choose_vector(const struct encoder *encoder, struct err *err)
     struct model *model = encoder->model;
 
     if (!encoder->first_token)
-        return model->pooling ? 0
-                              : err_set(err, ERR_UNSUPPORTED,
-                                        "%s/modules.json has no Pooling module, so the model gives "
-                                        "no vectors; if it is a cross-encoder, give it pairs: "
-                                        "sbert-encode --pairs",
-                                        model->folder);
+        return model->pooling.count
+                   ? 0
+                   : err_set(err, ERR_UNSUPPORTED,
+                             "%s/modules.json has no Pooling module, so the model gives "
+                             "no vectors; if it is a cross-encoder, give it pairs: "
+                             "sbert-encode --pairs",
+                             model->folder);
     char *modules = file_join(model->folder, "modules.json");
     if (!modules)
         return err_memory(err, model->folder);
     bool listed = file_exists(modules);
     free(modules);
-    if (listed && model->pooling)
+    if (listed && model->pooling.count)
         return err_set(err, ERR_UNSUPPORTED,
                        "%s/modules.json makes the model one of vectors, not a cross-encoder",
                        model->folder);
-    model->pooling = POOLING_CLS;
+    model->pooling = (struct pooling){.modes = {POOLING_CLS}, .count = 1};
     model->normalize = false;
     model->pooled_size = model->widest = model->dimension = model->hidden_size;
     return 0;
@@ -94,7 +96,7 @@ static void fill_info(struct encoder *encoder)
     const struct model *model = encoder->model;
     struct encoder_info *info = &encoder->info;
 
-    model_pooling_name(model->pooling, encoder->pooling);
+    model_pooling_name(&model->pooling, encoder->pooling);
     info->folder = model->folder;
     info->architecture = model->architecture;
     info->similarity = model->similarity;
@@ -165,6 +167,12 @@ void encoder_close(struct encoder *encoder)
 const struct encoder_info *encoder_info(const struct encoder *encoder)
 {
     return &encoder->info;
+}
+
+int encoder_prompt(const struct encoder *encoder, const char *name, const char **ret_prompt,
+                   struct err *err)
+{
+    return prompts_find(encoder->model, name, ret_prompt, err);
 }
 
 const struct tokenizer *encoder_tokenizer(const struct encoder *encoder)

@@ -59,6 +59,12 @@ void encoder_close(struct encoder *encoder);
 
 const struct encoder_info *encoder_info(const struct encoder *encoder);
 
+/* The text of the model's prompt of that name ("query", "passage", "clustering" ...), for
+ * encoder_encode; it may be empty, and lives as long as the encoder. ERR_INVALID lists the names
+ * that there are. */
+int encoder_prompt(const struct encoder *encoder, const char *name, const char **ret_prompt,
+                   struct err *err);
+
 /* Its tokenizer, for showing tokens and splitting texts; lives as long as the encoder. */
 const struct tokenizer *encoder_tokenizer(const struct encoder *encoder);
 
@@ -87,7 +93,8 @@ struct encoder_usage {
 };
 
 /* Encodes `count` texts. `ret_vectors` gets (count, dimension) floats, row-major, in the order of
- * the texts. `prompt` (may be NULL) is put before every text. `ret_usage` (may be NULL) gets
+ * the texts. `prompt` (may be NULL) is put before every text; where the model's pooling leaves
+ * prompts out (include_prompt false) its tokens do not count there. `ret_usage` (may be NULL) gets
  * `count` entries. `cancel` (may be NULL) is looked at between micro-batches; raised
  * (base/cancel.h) it ends the call with ERR_CANCELLED. On any error the outputs hold nothing of
  * use. */

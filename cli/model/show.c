@@ -21,8 +21,8 @@ static json_t *describe(const char *name, const struct model *model)
 {
     char pooling[POOLING_NAME_SIZE];
     const struct registry_model *known = registry_find(name);
-    model_pooling_name(model->pooling, pooling);
-    if (!model->pooling)
+    model_pooling_name(&model->pooling, pooling);
+    if (!model->pooling.count)
         snprintf(pooling, sizeof pooling, "none");
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:s, s:s?, s:s?}",

@@ -59,7 +59,7 @@ static int append_settings(struct buf *text, const struct model *model)
     char pooling[POOLING_NAME_SIZE];
     const char *prompt = model->document_prompt ? model->document_prompt : "";
 
-    model_pooling_name(model->pooling, pooling);
+    model_pooling_name(&model->pooling, pooling);
     int r = buf_printf(
         text,
         "architecture %s\nlayers %zu\nheads %zu\nactivation %d\nlayer_norm_eps %.9g\n"
@@ -69,6 +69,8 @@ static int append_settings(struct buf *text, const struct model *model)
         model->max_seq_length, model->do_lower_case);
     if (r == 0 && model->escape_special_tokens) /* said only where it is so */
         r = buf_append_string(text, "escape_special_tokens 1\n");
+    if (r == 0 && model->pooling.without_prompt)
+        r = buf_append_string(text, "include_prompt 0\n");
     if (r == 0)
         r = buf_printf(text, "document_prompt %zu %s\n", strlen(prompt), prompt);
     return r;

@@ -13,6 +13,8 @@
 #include "encoder/model/fingerprint.h"
 #include "encoder/model/head.h"
 #include "encoder/model/modules.h"
+#include "encoder/model/pooling_config.h"
+#include "encoder/model/prompts.h"
 #include "encoder/model/weights.h"
 
 enum { NAME_SIZE = 256 };
@@ -192,7 +194,7 @@ static int load(struct model *model, struct err *err)
     if (r == 0)
         r = config_read(model, &family, &eps, err);
     if (r == 0)
-        r = modules_read_pooling(model, pooling_folder, err);
+        r = pooling_config_read(model, pooling_folder, err);
     if (r == 0)
         r = head_read(model, err);
     free(pooling_folder);
@@ -234,9 +236,7 @@ void model_close(struct model *model)
     weights_close(model->storage);
     head_close(model);
     free(model->layer);
-    free(model->query_prompt);
-    free(model->document_prompt);
-    free(model->default_prompt);
+    prompts_close(model);
     free(model->transformer_folder);
     free(model->folder);
     free(model);

@@ -36,14 +36,22 @@ struct transformer_layer {
     struct layer_norm output_norm;    /* after the second residual */
 };
 
-/* Pooling modes as bits; several bits concatenate in this order. */
 enum pooling_mode {
-    POOLING_CLS = 1 << 0,
-    POOLING_MAX = 1 << 1,
-    POOLING_MEAN = 1 << 2,
-    POOLING_MEAN_SQRT_LEN = 1 << 3,
-    POOLING_WEIGHTED_MEAN = 1 << 4,
-    POOLING_LAST_TOKEN = 1 << 5,
+    POOLING_CLS,
+    POOLING_MAX,
+    POOLING_MEAN,
+    POOLING_MEAN_SQRT_LEN,
+    POOLING_WEIGHTED_MEAN,
+    POOLING_LAST_TOKEN,
+};
+
+/* How hidden states become one vector: what each mode gives, one after another. A mode may stand
+ * there twice. */
+enum { POOLING_LIMIT = 16, POOLING_NAME_SIZE = 24 * POOLING_LIMIT };
+struct pooling {
+    enum pooling_mode modes[POOLING_LIMIT];
+    size_t count;        /* 0: the model gives no vectors of its own */
+    bool without_prompt; /* include_prompt false: a prompt's tokens are left out of it */
 };
 
 /* A module between Pooling and the end of the list. */
@@ -59,6 +67,10 @@ struct head_module {
     struct linear projection; /* ... through this where it has a weight */
     struct layer_norm norm;   /* HEAD_LAYER_NORM */
     struct model_storage *storage;
+};
+
+struct model_prompt {
+    char *name, *text;
 };
 
 struct model {
@@ -83,8 +95,8 @@ struct model {
     const float *relative_bias;      /* (relative_buckets, heads), for all layers, or NULL */
     struct transformer_layer *layer; /* [layers] */
 
-    unsigned pooling;         /* enum pooling_mode bits */
-    size_t pooled_size;       /* hidden_size times the number of bits */
+    struct pooling pooling;
+    size_t pooled_size;       /* hidden_size times pooling.count */
     struct head_module *head; /* [head_count]: what follows pooling, but for the Normalize ... */
     size_t head_count;
     bool normalize;   /* ... that ends the list */
@@ -97,10 +109,14 @@ struct model {
     bool escape_special_tokens; /* model_escape_special_tokens was called */
     char similarity[16];        /* similarity_fn_name, "cosine" where the folder says nothing */
 
-    /* Prompts of config_sentence_transformers.json, NULL where there is none: of `prompts`, "query"
-     * and the first of "document", "passage", "corpus"; else the one that default_prompt_name
-     * names, which is default_prompt itself. */
-    char *query_prompt, *document_prompt, *default_prompt;
+    /* Of config_sentence_transformers.json. The prompt before queries is the one named "query", the
+     * one before documents the first of "document", "passage", "corpus", else that of
+     * default_prompt_name, which is default_prompt itself; NULL where there is none or it is empty.
+     */
+    struct model_prompt *prompts; /* [prompt_count]: encoder/model/prompts.h */
+    size_t prompt_count;
+    const char *query_prompt, *document_prompt, *default_prompt;
+    const char *default_prompt_name; /* or NULL */
 
     char fingerprint[DIGEST_HEX_SIZE];
 
@@ -123,7 +139,6 @@ int model_set_max_seq_length(struct model *model, size_t max_seq_length, struct 
 int model_escape_special_tokens(struct model *model, struct err *err);
 
 /* The names of the pooling modes joined by '+' ("cls+mean"), into `ret_name`. */
-enum { POOLING_NAME_SIZE = 96 };
-void model_pooling_name(unsigned pooling, char ret_name[POOLING_NAME_SIZE]);
+void model_pooling_name(const struct pooling *pooling, char ret_name[POOLING_NAME_SIZE]);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading modules.json, the pooling's configuration, the token limit, and the settings that
+/* Reading modules.json, the token limit, and the settings that
  * sentence-transformers keeps beside them, each in its old and its new spelling. */
 #include "encoder/model/modules.h"
 
@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "encoder/model/config.h"
 #include "encoder/model/head.h"
+#include "encoder/model/pooling_config.h"
+#include "encoder/model/prompts.h"
 
 /* Reads a file that need not be there; *ret_json is NULL then. */
 static int read_optional(json_t **ret_json, const char *folder, const char *name, struct err *err)
@@ -82,7 +84,7 @@ int modules_read(struct model *model, char **ret_pooling_folder, struct err *err
         goto out;
     if (!file_exists(path)) {
         model->transformer_folder = strdup(model->folder);
-        model->pooling = POOLING_MEAN;
+        model->pooling = pooling_by_default();
         r = model->transformer_folder ? 0 : err_memory(err, model->folder);
         goto out;
     }
@@ -93,113 +95,6 @@ out:
     json_decref(list);
     free(path);
     return r;
-}
-
-/* --- pooling --- */
-
-static const struct {
-    enum pooling_mode mode;
-    const char *name;    /* in the new `pooling_mode` */
-    const char *old_key; /* true or false */
-} pooling_modes[] = {
-    {POOLING_CLS, "cls", "pooling_mode_cls_token"},
-    {POOLING_MAX, "max", "pooling_mode_max_tokens"},
-    {POOLING_MEAN, "mean", "pooling_mode_mean_tokens"},
-    {POOLING_MEAN_SQRT_LEN, "mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens"},
-    {POOLING_WEIGHTED_MEAN, "weightedmean", "pooling_mode_weightedmean_tokens"},
-    {POOLING_LAST_TOKEN, "lasttoken", "pooling_mode_lasttoken"},
-};
-enum { POOLING_MODES = sizeof pooling_modes / sizeof pooling_modes[0] };
-
-void model_pooling_name(unsigned pooling, char ret_name[POOLING_NAME_SIZE])
-{
-    size_t used = 0;
-
-    ret_name[0] = '\0';
-    for (int i = 0; i < POOLING_MODES; i++)
-        if (pooling & pooling_modes[i].mode)
-            used += (size_t)snprintf(ret_name + used, POOLING_NAME_SIZE - used, "%s%s",
-                                     used ? "+" : "", pooling_modes[i].name);
-}
-
-static unsigned pooling_of_name(const char *name)
-{
-    for (int i = 0; name && i < POOLING_MODES; i++)
-        if (strcmp(pooling_modes[i].name, name) == 0)
-            return pooling_modes[i].mode;
-    return 0;
-}
-
-/* The new key: a name, or a list of names that are concatenated in the list's order. The bits of a
- * model have one order, so another one is refused. */
-static int read_pooling_mode(const json_t *value, const char *folder, unsigned *ret_pooling,
-                             struct err *err)
-{
-    size_t count = json_is_array(value) ? json_array_size(value) : 1;
-    unsigned pooling = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        const char *name = json_string_value(item);
-        unsigned mode = pooling_of_name(name);
-        if (!mode)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "%s/config.json: the pooling_mode %.64s is not supported", folder,
-                           name ? name : "(not a string)");
-        if (mode <= pooling)
-            return err_set(err, ERR_UNSUPPORTED,
-                           "%s/config.json: pooling modes in another order than cls, max, mean, "
-                           "mean_sqrt_len_tokens, weightedmean, lasttoken are not supported",
-                           folder);
-        pooling |= mode;
-    }
-    *ret_pooling = pooling;
-    return 0;
-}
-
-static int read_pooling(struct model *model, const json_t *json, const char *folder,
-                        struct err *err)
-{
-    const json_t *size = json_object_get(json, "embedding_dimension");
-    const json_t *mode = json_object_get(json, "pooling_mode");
-    int r = 0;
-
-    if (!size)
-        size = json_object_get(json, "word_embedding_dimension");
-    if (json_number_value(size) != (double)model->hidden_size)
-        return err_set(err, ERR_CORRUPT,
-                       "%s/config.json: embedding_dimension is not the transformer's hidden size "
-                       "%zu",
-                       folder, model->hidden_size);
-    if (json_is_false(json_object_get(json, "include_prompt")))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s/config.json: include_prompt false is not supported", folder);
-    if (mode) {
-        r = read_pooling_mode(mode, folder, &model->pooling, err);
-    } else {
-        for (int i = 0; i < POOLING_MODES; i++)
-            if (json_is_true(json_object_get(json, pooling_modes[i].old_key)))
-                model->pooling |= pooling_modes[i].mode;
-    }
-    if (r == 0 && !model->pooling)
-        model->pooling = POOLING_MEAN;
-    return r;
-}
-
-int modules_read_pooling(struct model *model, const char *folder, struct err *err)
-{
-    if (folder) {
-        json_t *json;
-        int r = config_read_object(&json, folder, "config.json", err);
-        if (r < 0)
-            return r;
-        r = read_pooling(model, json, folder, err);
-        json_decref(json);
-        if (r < 0)
-            return r;
-    }
-    model->pooled_size = model->hidden_size * (size_t)__builtin_popcount(model->pooling);
-    return 0;
 }
 
 /* --- the token limit --- */
@@ -299,31 +194,8 @@ static int read_truncate_dim(struct model *model, const json_t *json, struct err
     return 0;
 }
 
-/* The prompt of the first of `names` that the file sets, else that of default_prompt_name; NULL
- * where it is empty. */
-static int read_prompt(const json_t *json, const char *const *names, char **ret_prompt,
-                       struct err *err)
-{
-    const json_t *prompts = json_object_get(json, "prompts");
-    const char *by_default = json_string_value(json_object_get(json, "default_prompt_name"));
-    const json_t *prompt = NULL;
-
-    for (; !prompt && *names; names++)
-        prompt = json_object_get(prompts, *names);
-    if (!prompt && by_default)
-        prompt = json_object_get(prompts, by_default);
-    const char *text = json_string_value(prompt);
-    if (!text || !*text)
-        return 0;
-    *ret_prompt = strdup(text);
-    return *ret_prompt ? 0 : err_memory(err, "a prompt");
-}
-
 int modules_read_settings(struct model *model, struct err *err)
 {
-    static const char *const query[] = {"query", NULL};
-    static const char *const document[] = {"document", "passage", "corpus", NULL};
-    static const char *const plain[] = {NULL};
     json_t *json;
     int r = read_optional(&json, model->folder, "config_sentence_transformers.json", err);
     if (r < 0)
@@ -332,11 +204,7 @@ int modules_read_settings(struct model *model, struct err *err)
     if (r == 0)
         r = read_similarity(model, json, err);
     if (r == 0)
-        r = read_prompt(json, query, &model->query_prompt, err);
-    if (r == 0)
-        r = read_prompt(json, document, &model->document_prompt, err);
-    if (r == 0)
-        r = read_prompt(json, plain, &model->default_prompt, err);
+        r = prompts_read(model, json, err);
     json_decref(json);
     return r;
 }

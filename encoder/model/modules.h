@@ -13,13 +13,10 @@ const char *module_type(const json_t *module);
 int module_folder(const char *folder, const json_t *module, char **ret_folder, struct err *err);
 
 /* Reads modules.json: fills transformer_folder, head and normalize, and *ret_pooling_folder with
- * fresh memory, or NULL where there is no such module: then model->pooling is POOLING_MEAN where
- * there is no list of modules, and 0 where a Transformer stands alone in it (a cross-encoder). */
+ * fresh memory, or NULL where there is no such module: then model->pooling is the mean where
+ * there is no list of modules, and empty where a Transformer stands alone in it (a cross-encoder).
+ */
 int modules_read(struct model *model, char **ret_pooling_folder, struct err *err);
-
-/* Reads the pooling module's config.json (`folder` may be NULL: pooling stays): pooling,
- * pooled_size. After the sizes are known. */
-int modules_read_pooling(struct model *model, const char *folder, struct err *err);
 
 /* Reads max_seq_length and do_lower_case: sentence_bert_config.json or an older name of it, else
  * tokenizer_config.json's model_max_length, capped by the positions. After the sizes are known. */

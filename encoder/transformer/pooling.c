@@ -3,58 +3,78 @@
 #include "encoder/transformer/pooling.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-/* vector = the sum over t of weight(t) x[t], with weight(t) = t + 1 or 1, times `factor`. */
-static void weighted_sum(const struct model *model, const struct kernels *kernels, const float *x,
-                         size_t tokens, bool rising, float factor, float *vector)
+/* The hidden states of one sequence. */
+struct sequence {
+    const float *x; /* (tokens, hidden) */
+    size_t hidden, tokens;
+    size_t first; /* the first token that counts; `tokens` where none does */
+};
+
+/* vector = the sum over t of weight(t) x[t], with weight(t) = t + 1 or 1, times `factor`. A token's
+ * weight is by its place in the whole sequence. */
+static void weighted_sum(const struct sequence *sequence, const struct kernels *kernels,
+                         bool rising, float factor, float *vector)
 {
-    size_t hidden = model->hidden_size;
+    size_t hidden = sequence->hidden;
     memset(vector, 0, hidden * sizeof *vector);
-    for (size_t t = 0; t < tokens; t++)
-        kernels->accumulate(vector, x + t * hidden, rising ? (float)(t + 1) : 1, hidden);
+    for (size_t t = sequence->first; t < sequence->tokens; t++)
+        kernels->accumulate(vector, sequence->x + t * hidden, rising ? (float)(t + 1) : 1, hidden);
     kernels->scale(vector, factor, hidden);
 }
 
-static void pool_one(const struct model *model, const struct kernels *kernels, const float *x,
-                     size_t tokens, enum pooling_mode mode, float *vector)
+/* 1 + 2 + ... + n. */
+static float sum_to(size_t n)
 {
-    size_t hidden = model->hidden_size;
-    float count = (float)tokens;
+    return (float)(n * (n + 1) / 2);
+}
+
+static void pool_one(const struct sequence *sequence, const struct kernels *kernels,
+                     enum pooling_mode mode, float *vector)
+{
+    const float least_weight = 1e-9f;
+    const float *x = sequence->x;
+    size_t hidden = sequence->hidden, tokens = sequence->tokens, first = sequence->first;
+    float count = fmaxf((float)(tokens - first), least_weight);
 
     switch (mode) {
     case POOLING_CLS:
-        memcpy(vector, x, hidden * sizeof *vector);
+        memcpy(vector, x + (first < tokens ? first : 0) * hidden, hidden * sizeof *vector);
         break;
     case POOLING_MAX:
-        memcpy(vector, x, hidden * sizeof *vector);
-        for (size_t t = 1; t < tokens; t++)
+        memcpy(vector, x + first * hidden, hidden * sizeof *vector);
+        for (size_t t = first + 1; t < tokens; t++)
             kernels->maximum(vector, x + t * hidden, hidden);
         break;
     case POOLING_MEAN:
-        weighted_sum(model, kernels, x, tokens, false, 1 / count, vector);
+        weighted_sum(sequence, kernels, false, 1 / count, vector);
         break;
     case POOLING_MEAN_SQRT_LEN:
-        weighted_sum(model, kernels, x, tokens, false, 1 / sqrtf(count), vector);
+        weighted_sum(sequence, kernels, false, 1 / sqrtf(count), vector);
         break;
     case POOLING_WEIGHTED_MEAN:
-        weighted_sum(model, kernels, x, tokens, true, 2 / (count * (count + 1)), vector);
+        weighted_sum(sequence, kernels, true,
+                     1 / fmaxf(sum_to(tokens) - sum_to(first), least_weight), vector);
         break;
     case POOLING_LAST_TOKEN:
-        memcpy(vector, x + (tokens - 1) * hidden, hidden * sizeof *vector);
+        if (first < tokens)
+            memcpy(vector, x + (tokens - 1) * hidden, hidden * sizeof *vector);
+        else
+            memset(vector, 0, hidden * sizeof *vector);
         break;
     }
 }
 
 void pooling_run(const struct model *model, const struct kernels *kernels, const float *x,
-                 size_t tokens, float *ret_vector)
+                 size_t tokens, size_t left_out, float *ret_vector)
 {
-    float *vector = ret_vector;
+    const struct sequence sequence = {.x = x,
+                                      .hidden = model->hidden_size,
+                                      .tokens = tokens,
+                                      .first = left_out < tokens ? left_out : tokens};
 
-    for (unsigned mode = POOLING_CLS; mode <= POOLING_LAST_TOKEN; mode <<= 1) {
-        if (!(model->pooling & mode))
-            continue;
-        pool_one(model, kernels, x, tokens, (enum pooling_mode)mode, vector);
-        vector += model->hidden_size;
-    }
+    for (size_t i = 0; i < model->pooling.count; i++)
+        pool_one(&sequence, kernels, model->pooling.modes[i], ret_vector + i * model->hidden_size);
 }

@@ -220,12 +220,12 @@ void transformer_forward(const struct transformer *transformer, struct workspace
 }
 
 void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,
-                      size_t i, float *ret_vector)
+                      size_t i, size_t left_out, float *ret_vector)
 {
     const struct batch *batch = &workspace->batch;
     pooling_run(transformer->model, transformer->kernels,
                 workspace->x + batch->starts[i] * transformer->model->hidden_size,
-                batch->starts[i + 1] - batch->starts[i], workspace->vectors[0]);
+                batch->starts[i + 1] - batch->starts[i], left_out, workspace->vectors[0]);
     head_run(transformer->model, transformer->kernels, workspace->vectors[0], workspace->vectors[1],
              ret_vector);
 }

@@ -40,8 +40,9 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
 void transformer_forward(const struct transformer *transformer, struct workspace *workspace,
                          struct team *team);
 
-/* Pools sequence `i` of workspace->x and runs the modules that follow: ret_vector (dimension). */
+/* Pools sequence `i` of workspace->x, without its first `left_out` tokens (see pooling_run), and
+ * runs the modules that follow: ret_vector (dimension). */
 void transformer_pool(const struct transformer *transformer, const struct workspace *workspace,
-                      size_t i, float *ret_vector);
+                      size_t i, size_t left_out, float *ret_vector);
 
 #endif

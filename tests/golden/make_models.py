@@ -72,6 +72,12 @@ MODELS = {
     "mpnet-mean-32": dict(family="mpnet", hidden=32, pooling="mean", style="new", normalize=True),
     "dense-16": dict(hidden=32, pooling="mean", style="new", normalize=True, dense=True,
                      truncate_dim=16),
+    "prompts-16": dict(hidden=16, style="new", activation="silu", include_prompt=False,
+                       pooling=["lasttoken", "mean", "weightedmean", "max", "cls", "mean",
+                                "mean_sqrt_len_tokens"],
+                       prompts={"query": "find a word: ", "passage": "text", "document": ""}),
+    "activations-16": dict(hidden=16, pooling="mean", style="new", activation="quick_gelu",
+                           dense="activations", similarity="dot"),
 }
 
 
@@ -196,8 +202,20 @@ def dense_modules(hidden, seed):
     return modules
 
 
+def activation_modules(hidden, seed):
+    """Dense after Dense, each with another activation; residuals keep the numbers apart."""
+    kinds = [torch.nn.Sigmoid, torch.nn.SiLU, torch.nn.LeakyReLU, torch.nn.ELU, torch.nn.Softplus,
+             torch.nn.Mish]
+    modules = [Dense(hidden, hidden, activation_function=kind(), use_residual=True)
+               for kind in kinds]
+    for i, module in enumerate(modules):
+        randomize(module, seed * 100 + i)
+    return modules
+
+
 def build(folder, hidden, pooling, seed, family="bert", normalize=False, style="new",
-          dtype=torch.float32, activation="gelu", dense=False, truncate_dim=None):
+          dtype=torch.float32, activation="gelu", dense=False, truncate_dim=None,
+          include_prompt=True, prompts=None, similarity=None):
     """Writes the model as sentence-transformers saves it, then re-spells it in its style."""
     base = folder / "base"
     base.mkdir(parents=True)
@@ -208,12 +226,16 @@ def build(folder, hidden, pooling, seed, family="bert", normalize=False, style="
     randomize(transformer, seed)
     transformer.to(dtype).save_pretrained(base)
 
-    modules = [Transformer(str(base)), Pooling(hidden, pooling_mode=pooling)]
-    if dense:
+    modules = [Transformer(str(base)),
+               Pooling(hidden, pooling_mode=pooling, include_prompt=include_prompt)]
+    if dense == "activations":
+        modules += activation_modules(hidden, seed)
+    elif dense:
         modules += dense_modules(hidden, seed)
     if normalize:
         modules.append(Normalize())
-    SentenceTransformer(modules=modules, device="cpu", truncate_dim=truncate_dim).save_pretrained(
+    SentenceTransformer(modules=modules, device="cpu", truncate_dim=truncate_dim, prompts=prompts,
+                        similarity_fn_name=similarity).save_pretrained(
         str(folder), create_model_card=False)
     for name in ("vocab.json", "merges.txt"):
         if (base / name).exists():
@@ -312,6 +334,11 @@ def expect(folder, style, cases):
              for i in range(len(hidden[0]))}
     files["pooled.f32"] = torch.cat(pooled)
     files["final.f32"] = torch.cat(final)
+    prompts = [name for name, prompt in model.prompts.items() if prompt]
+    for name in prompts:
+        files[f"prompt_{name}.f32"] = torch.cat([
+            model.encode([text], prompt_name=name, convert_to_tensor=True)
+            for text, pair in cases if pair is None])
     shapes = {}
     for name, tensor in files.items():
         numbers = tensor.numpy().astype("<f4")

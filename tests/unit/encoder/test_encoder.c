@@ -175,8 +175,83 @@ static const char *const tiny_models[] = {
     "tests/golden/models/mean-32-f16",    "tests/golden/models/distilbert-mean-32",
     "tests/golden/models/mpnet-mean-32",  "tests/golden/models/dense-16",
     "tests/golden/models/roberta-max-32", "tests/golden/models/xlm-roberta-mean-32",
+    "tests/golden/models/prompts-16",     "tests/golden/models/activations-16",
 };
 enum { TINY_MODELS = sizeof tiny_models / sizeof tiny_models[0] };
+
+/* Of prompts-16, whose pooling leaves the prompt's tokens out. */
+static void a_prompt_by_name_gives_the_vectors_of_the_reference(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"query", "passage"};
+    static const char folder[] = "tests/golden/models/prompts-16";
+    for (int n = 0; n < 2; n++) {
+        struct golden golden = {0};
+        struct encoder *encoder;
+        struct encoder_crew *crew;
+        struct err err = {0};
+        const char *prompt;
+        char path[256];
+
+        read_tiny(&golden, folder);
+        free(golden.vectors);
+        golden.count = 9; /* the texts without a second one, which come first */
+        assert_null(golden.texts[golden.count - 1].pair);
+        assert_non_null(golden.texts[golden.count].pair);
+        snprintf(path, sizeof path, "%s/expected/prompt_%s.f32", folder, names[n]);
+        read_vectors(&golden, path);
+        float *vectors = calloc(golden.count * golden.dimension, sizeof *vectors);
+        assert_int_equal(encoder_open(&encoder, folder, NULL, &err), 0);
+        assert_int_equal(encoder_prompt(encoder, names[n], &prompt, &err), 0);
+        assert_int_equal(encoder_crew_open(&crew, encoder, 2, false, &err), 0);
+        assert_int_equal(
+            encoder_encode(crew, golden.texts, golden.count, prompt, vectors, NULL, NULL, &err), 0);
+        for (size_t i = 0; i < golden.count * golden.dimension; i++)
+            if (!(fabsf(vectors[i] - golden.vectors[i]) < 2e-5f))
+                fail_msg("%s: text %zu: %g where %g is right", names[n], i / golden.dimension,
+                         (double)vectors[i], (double)golden.vectors[i]);
+        encoder_crew_close(crew);
+        encoder_close(encoder);
+        free(vectors);
+        golden_release(&golden);
+    }
+}
+
+/* "awesom" alone is six letters, but "awesome" is one token. */
+static void a_prompt_that_leaves_no_token_is_refused_where_there_is_a_maximum(void **state)
+{
+    (void)state;
+    struct encoder *encoder;
+    struct encoder_crew *crew;
+    struct err err = {0};
+    float vector[7 * 16];
+    struct encoder_text text = {"e", 1, NULL, 0};
+
+    assert_int_equal(encoder_open(&encoder, "tests/golden/models/prompts-16", NULL, &err), 0);
+    assert_int_equal(encoder_crew_open(&crew, encoder, 1, false, &err), 0);
+    assert_int_equal(encoder_encode(crew, &text, 1, "awesome ", vector, NULL, NULL, &err), 0);
+    assert_int_equal(encoder_encode(crew, &text, 1, "awesom", vector, NULL, NULL, &err),
+                     ERR_INVALID);
+    assert_non_null(strstr(err.message, "the prompt's"));
+    encoder_crew_close(crew);
+    encoder_close(encoder);
+}
+
+static void an_unknown_prompt_is_refused_with_the_names_there_are(void **state)
+{
+    (void)state;
+    struct encoder *encoder;
+    struct err err = {0};
+    const char *prompt = NULL;
+
+    assert_int_equal(encoder_open(&encoder, "tests/golden/models/prompts-16", NULL, &err), 0);
+    assert_int_equal(encoder_prompt(encoder, "document", &prompt, &err), 0);
+    assert_string_equal(prompt, "");
+    assert_int_equal(encoder_prompt(encoder, "clustering", &prompt, &err), ERR_INVALID);
+    assert_string_equal(err.message, "there is no prompt clustering; the model has: document, "
+                                     "passage, query");
+    encoder_close(encoder);
+}
 
 static void tiny_models_give_the_vectors_of_the_reference(void **state)
 {
@@ -459,6 +534,9 @@ int main(int argc, char **argv)
         execv("/proc/self/exe", argv);
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_prompt_by_name_gives_the_vectors_of_the_reference),
+        cmocka_unit_test(a_prompt_that_leaves_no_token_is_refused_where_there_is_a_maximum),
+        cmocka_unit_test(an_unknown_prompt_is_refused_with_the_names_there_are),
         cmocka_unit_test(tiny_models_give_the_vectors_of_the_reference),
         cmocka_unit_test(the_real_model_gives_the_vectors_of_the_reference),
         cmocka_unit_test(a_vector_does_not_depend_on_what_it_is_batched_with),

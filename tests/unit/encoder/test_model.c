@@ -17,21 +17,28 @@ static struct model *open_golden(const char *name)
     return model;
 }
 
+static void assert_pooling(const struct model *model, const char *wanted)
+{
+    char name[POOLING_NAME_SIZE];
+    model_pooling_name(&model->pooling, name);
+    assert_string_equal(name, wanted);
+}
+
 static void every_spelling_of_a_folder_loads(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
         size_t hidden_size, dimension, max_seq_length;
-        unsigned pooling;
+        const char *pooling;
         bool normalize;
         enum activation activation;
     } models[] = {
-        {"cls-32", 32, 32, 32, POOLING_CLS, false, ACTIVATION_GELU},
-        {"mean-64", 64, 64, 24, POOLING_MEAN, true, ACTIVATION_GELU},
-        {"max-32", 32, 32, 24, POOLING_MAX, false, ACTIVATION_GELU_TANH},
-        {"cls-mean-64", 64, 128, 32, POOLING_CLS | POOLING_MEAN, false, ACTIVATION_GELU},
-        {"mean-32-f16", 32, 32, 32, POOLING_MEAN, true, ACTIVATION_RELU},
+        {"cls-32", 32, 32, 32, "cls", false, ACTIVATION_GELU},
+        {"mean-64", 64, 64, 24, "mean", true, ACTIVATION_GELU},
+        {"max-32", 32, 32, 24, "max", false, ACTIVATION_GELU_TANH},
+        {"cls-mean-64", 64, 128, 32, "cls+mean", false, ACTIVATION_GELU},
+        {"mean-32-f16", 32, 32, 32, "mean", true, ACTIVATION_RELU},
     };
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         struct model *model = open_golden(models[i].name);
@@ -46,7 +53,7 @@ static void every_spelling_of_a_folder_loads(void **state)
         assert_int_equal(model->dimension, models[i].dimension);
         assert_int_equal(model->pooled_size, models[i].dimension);
         assert_int_equal(model->max_seq_length, models[i].max_seq_length);
-        assert_int_equal(model->pooling, models[i].pooling);
+        assert_pooling(model, models[i].pooling);
         assert_int_equal(model->normalize, models[i].normalize);
         assert_int_equal(model->activation, models[i].activation);
         assert_int_equal(model->do_lower_case, -1);
@@ -194,10 +201,11 @@ static void what_the_forward_pass_does_not_do_is_refused_by_name(void **state)
                 ERR_UNSUPPORTED, "prelu");
     refuse_edit("modules.json", "pooling.Pooling", "dense.Dense", ERR_UNSUPPORTED, "Dense");
     refuse_edit("1_Pooling/config.json", "\"cls\"", "\"attention\"", ERR_UNSUPPORTED, "attention");
-    refuse_edit("1_Pooling/config.json", "\"cls\"", "[\"mean\", \"cls\"]", ERR_UNSUPPORTED,
-                "order");
-    refuse_edit("1_Pooling/config.json", "\"include_prompt\": true", "\"include_prompt\": false",
-                ERR_UNSUPPORTED, "include_prompt");
+    refuse_edit("1_Pooling/config.json", "\"cls\"", "[\"mean\", \"middle\"]", ERR_UNSUPPORTED,
+                "middle");
+    refuse_edit("1_Pooling/config.json", "\"cls\"", "[]", ERR_UNSUPPORTED, "0 modes");
+    refuse_edit("1_Pooling/config.json", "\"include_prompt\": true", "\"include_prompt\": 0",
+                ERR_CORRUPT, "include_prompt");
     refuse_edit("config_sentence_transformers.json", "{", "{\"truncate_dim\": 0,", ERR_CORRUPT,
                 "truncate_dim");
     refuse_edit("config_sentence_transformers.json", "\"cosine\"", "\"hamming\"", ERR_UNSUPPORTED,
@@ -418,7 +426,7 @@ static void without_modules_json_it_is_mean_pooling(void **state)
     struct golden_copy copy = golden_copy_make("cls-32");
     golden_copy_remove(&copy, "modules.json");
     struct model *model = open_copy(&copy);
-    assert_int_equal(model->pooling, POOLING_MEAN);
+    assert_pooling(model, "mean");
     assert_false(model->normalize);
     model_close(model);
     golden_copy_drop(&copy);
@@ -464,14 +472,48 @@ static void prompts_are_those_of_encode_query_and_encode_document(void **state)
     golden_copy_drop(&copy);
 }
 
+static void a_list_of_pooling_modes_keeps_its_order_and_repeats(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    golden_copy_edit(&copy, "1_Pooling/config.json", "\"cls\"",
+                     "[\"mean\", \"cls\", \"lasttoken\", \"mean\"]");
+    struct model *model = open_copy(&copy);
+    assert_pooling(model, "mean+cls+lasttoken+mean");
+    assert_int_equal(model->pooled_size, 4 * 32);
+    model_close(model);
+    golden_copy_drop(&copy);
+}
+
+static void leaving_prompts_out_of_pooling_is_another_model(void **state)
+{
+    (void)state;
+    struct golden_copy copy = golden_copy_make("cls-32");
+    struct model *model = open_copy(&copy);
+    char before[DIGEST_HEX_SIZE];
+    assert_false(model->pooling.without_prompt);
+    snprintf(before, sizeof before, "%s", model->fingerprint);
+    model_close(model);
+    golden_copy_edit(&copy, "1_Pooling/config.json", "\"include_prompt\": true",
+                     "\"include_prompt\": false");
+    model = open_copy(&copy);
+    assert_true(model->pooling.without_prompt);
+    assert_string_not_equal(model->fingerprint, before);
+    model_close(model);
+    golden_copy_drop(&copy);
+}
+
 static void the_name_of_a_pooling_lists_its_modes_in_their_order(void **state)
 {
     (void)state;
+    struct pooling pooling = {.modes = {POOLING_MEAN, POOLING_CLS}, .count = 2};
     char name[POOLING_NAME_SIZE];
-    model_pooling_name(POOLING_MEAN | POOLING_CLS, name);
-    assert_string_equal(name, "cls+mean");
-    model_pooling_name((POOLING_LAST_TOKEN << 1) - 1, name);
-    assert_string_equal(name, "cls+max+mean+mean_sqrt_len_tokens+weightedmean+lasttoken");
+    model_pooling_name(&pooling, name);
+    assert_string_equal(name, "mean+cls");
+    for (pooling.count = 0; pooling.count < POOLING_LIMIT; pooling.count++)
+        pooling.modes[pooling.count] = POOLING_MEAN_SQRT_LEN;
+    model_pooling_name(&pooling, name);
+    assert_int_equal(strlen(name), POOLING_LIMIT * strlen("mean_sqrt_len_tokens+") - 1);
 }
 
 int main(void)
@@ -496,6 +538,8 @@ int main(void)
         cmocka_unit_test(without_modules_json_it_is_mean_pooling),
         cmocka_unit_test(the_transformer_may_have_a_folder_of_its_own),
         cmocka_unit_test(prompts_are_those_of_encode_query_and_encode_document),
+        cmocka_unit_test(a_list_of_pooling_modes_keeps_its_order_and_repeats),
+        cmocka_unit_test(leaving_prompts_out_of_pooling_is_another_model),
         cmocka_unit_test(the_name_of_a_pooling_lists_its_modes_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,8 @@ static const char *const models[] = {
     "distilbert-mean-32",
     "mpnet-mean-32",
     "dense-16",
+    "prompts-16",
+    "activations-16",
 };
 static const char *const isas[] = {"generic", "avx2", "avx512"};
 
@@ -115,7 +117,7 @@ static void check_vectors(const char *name, const struct kernels *kernels,
     for (size_t i = 0; i < count; i++) {
         size_t start = workspace->batch.starts[i];
         pooling_run(model, kernels, workspace->x + start * model->hidden_size,
-                    workspace->batch.starts[i + 1] - start, vectors + i * dimension);
+                    workspace->batch.starts[i + 1] - start, 0, vectors + i * dimension);
     }
     assert_close(name, isa, "pooled", vectors, wanted, count, dimension);
     free(wanted);
@@ -126,7 +128,7 @@ static void check_vectors(const char *name, const struct kernels *kernels,
     assert_non_null(vectors);
     wanted = read_floats(name, "final", count * dimension);
     for (size_t i = 0; i < count; i++)
-        transformer_pool(transformer, workspace, i, vectors + i * dimension);
+        transformer_pool(transformer, workspace, i, 0, vectors + i * dimension);
     assert_close(name, isa, "final", vectors, wanted, count, dimension);
     free(wanted);
     free(vectors);
@@ -181,7 +183,12 @@ static void relative_distances_fall_into_the_buckets_of_the_reference(void **sta
     }
 }
 
-/* The modes that no golden model has, by hand: three tokens of two numbers. */
+static const struct pooling all_modes = {.modes = {POOLING_CLS, POOLING_MAX, POOLING_MEAN,
+                                                   POOLING_MEAN_SQRT_LEN, POOLING_WEIGHTED_MEAN,
+                                                   POOLING_LAST_TOKEN},
+                                         .count = 6};
+
+/* The modes by hand: three tokens of two numbers. */
 static void every_pooling_mode_follows_its_definition(void **state)
 {
     (void)state;
@@ -202,12 +209,12 @@ static void every_pooling_mode_follows_its_definition(void **state)
     };
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         const struct kernels *kernels;
-        struct model model = {.hidden_size = 2, .pooling = 63, .pooled_size = 12};
+        struct model model = {.hidden_size = 2, .pooling = all_modes, .pooled_size = 12};
         float pooled[12], other[12], vector[12];
         double length = 0;
         if (kernels_choose(&kernels, isas[i], NULL) < 0)
             continue;
-        pooling_run(&model, kernels, x, 3, pooled);
+        pooling_run(&model, kernels, x, 3, 0, pooled);
         assert_close("pooling", isas[i], "by hand", pooled, wanted, 1, 12);
         model.normalize = true;
         model.dimension = 12;
@@ -218,17 +225,36 @@ static void every_pooling_mode_follows_its_definition(void **state)
     }
 }
 
+static void tokens_of_a_prompt_do_not_count(void **state)
+{
+    (void)state;
+    static const float x[6] = {1, 10, 2, -20, 6, 40};
+    static const float one_left_out[12] = {
+        2, -20, 6, 40, 4, 10, 8 / 1.4142136f, 20 / 1.4142136f, 22 / 5.0f, 16, 6, 40};
+    static const float none_left[8] = {1, 10}; /* the first of all, else zeros */
+    struct model model = {.hidden_size = 2, .pooling = all_modes, .pooled_size = 12};
+    float pooled[12];
+
+    pooling_run(&model, &kernels_generic, x, 3, 1, pooled);
+    assert_close("pooling", "generic", "by hand", pooled, one_left_out, 1, 12);
+    model.pooling = (struct pooling){
+        .modes = {POOLING_CLS, POOLING_MEAN, POOLING_WEIGHTED_MEAN, POOLING_LAST_TOKEN},
+        .count = 4};
+    pooling_run(&model, &kernels_generic, x, 3, 3, pooled);
+    assert_close("pooling", "generic", "by hand", pooled, none_left, 1, 8);
+}
+
 static void a_vector_of_zeros_stays_one_when_normalised(void **state)
 {
     (void)state;
     static const float x[4] = {0};
     struct model model = {.hidden_size = 4,
-                          .pooling = POOLING_MEAN,
+                          .pooling = {.modes = {POOLING_MEAN}, .count = 1},
                           .pooled_size = 4,
                           .dimension = 4,
                           .normalize = true};
     float pooled[4], other[4], vector[4];
-    pooling_run(&model, &kernels_generic, x, 1, pooled);
+    pooling_run(&model, &kernels_generic, x, 1, 0, pooled);
     head_run(&model, &kernels_generic, pooled, other, vector);
     for (int d = 0; d < 4; d++)
         assert_true(vector[d] == 0);
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(every_layer_gives_what_pytorch_gave),
         cmocka_unit_test(relative_distances_fall_into_the_buckets_of_the_reference),
         cmocka_unit_test(every_pooling_mode_follows_its_definition),
+        cmocka_unit_test(tokens_of_a_prompt_do_not_count),
         cmocka_unit_test(a_vector_of_zeros_stays_one_when_normalised),
         cmocka_unit_test(a_workspace_beyond_all_bounds_is_refused),
     };
