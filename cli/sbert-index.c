@@ -12,9 +12,11 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv, struct command_common common);
 } commands[] = {
-    {"add", sbert_index_add},     {"rm", sbert_index_rm},
-    {"get", sbert_index_get},     {"list", sbert_index_list},
-    {"stats", sbert_index_stats}, {"collections", sbert_index_collections},
+    {"add", sbert_index_add},           {"rm", sbert_index_rm},
+    {"get", sbert_index_get},           {"list", sbert_index_list},
+    {"stats", sbert_index_stats},       {"collections", sbert_index_collections},
+    {"pairs", sbert_index_pairs},       {"dedup", sbert_index_dedup},
+    {"clusters", sbert_index_clusters},
 };
 
 struct arguments {
@@ -58,7 +60,11 @@ static const struct argp parser = {
     "  get ID...               show documents\n"
     "  list                    list documents\n"
     "  stats                   numbers of a collection and the daemon\n"
-    "  collections [create NAME | drop NAME]\v"
+    "  collections [create NAME | drop NAME]\n"
+    "  pairs FILE [FILE2]      the most similar pairs of texts\n"
+    "  dedup FILE              groups of near-duplicates\n"
+    "  clusters FILE           communities, or k-means\n"
+    "The last three need no daemon.\v"
     "Every command has a --help of its own.\n"
     "Exit status: 0 done, 1 nothing there or something refused, 2 an error.",
     children,

@@ -37,5 +37,8 @@ int sbert_index_get(int argc, char **argv, struct command_common common);
 int sbert_index_list(int argc, char **argv, struct command_common common);
 int sbert_index_stats(int argc, char **argv, struct command_common common);
 int sbert_index_collections(int argc, char **argv, struct command_common common);
+int sbert_index_pairs(int argc, char **argv, struct command_common common);
+int sbert_index_dedup(int argc, char **argv, struct command_common common);
+int sbert_index_clusters(int argc, char **argv, struct command_common common);
 
 #endif
