@@ -1,7 +1,8 @@
 #!/bin/sh
 # Fails on an include that crosses the rooms the wrong way: `encoder`, `index` and `storage` know
 # only themselves and `base`; `base` knows nobody; `cli` knows the wire format of `daemon` and its
-# engine header, and compares the vectors of a file by index/pairs. Only daemon/engine*.c knows encoder, index and storage together.
+# engine header, and compares the vectors of a file by index/pairs. Only daemon/engine*.c knows
+# encoder, index and storage together.
 set -eu
 
 bad=0

@@ -7,10 +7,11 @@
 #include "cli/index/command.h"
 #include "encoder/model/registry.h"
 
-enum { OPTION_ID = 600, OPTION_TEXT, OPTION_UTF8, THREADS_MAX = 1024 };
+enum { OPTION_ID = 600, OPTION_PRECISION, OPTION_TEXT, OPTION_UTF8, THREADS_MAX = 1024 };
 
 static const struct argp_option option_table[] = {
     {"model", 'm', "NAME|DIR", 0, "The model (all-MiniLM-L6-v2)", 50},
+    {"precision", OPTION_PRECISION, "P", 0, "auto (default), f32, bf16 or int8", 50},
     {"threads", 't', "N", 0, "Threads (all CPUs that are ours)", 50},
     {"format", 'f', "FORMAT", 0, "auto, lines, jsonl, csv, tsv, or text (whole)", 50},
     {"id-column", OPTION_ID, "NAME", 0, "Column or JSON field of the id (id, if any)", 50},
@@ -40,6 +41,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     switch (key) {
     case 'm':
         options->model = argument;
+        return 0;
+    case OPTION_PRECISION:
+        if (precision_parse(argument, &options->precision, &err) < 0)
+            argp_error(state, "%s", err.message);
         return 0;
     case 't':
         options->threads = (int)command_count(state, argument, THREADS_MAX);

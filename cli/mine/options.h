@@ -6,9 +6,11 @@
 #include <argp.h>
 
 #include "cli/input/input.h"
+#include "encoder/precision.h"
 
 struct mine_options {
     const char *model;
+    enum precision precision;
     int threads;
     struct input_options input;
 };

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/index/command.h"
+#include "cli/mine/rescore.h"
 #include "cli/mine/work.h"
 #include "index/pairs/best.h"
 #include "index/pairs/neighbours.h"
@@ -64,7 +65,8 @@ static const struct argp parser = {
     parse_option,
     "FILE [FILE2]",
     "Prints the most similar pairs of texts in FILE, or between FILE and FILE2, best first. Every "
-    "pair is compared, exactly; no daemon is needed.",
+    "pair is compared, exactly; no daemon is needed. In bf16 and int8 the best are scored again in "
+    "f32.",
     children,
     NULL,
     NULL,
@@ -92,14 +94,18 @@ static int find_best(struct work *work, const struct arguments *arguments, struc
 {
     struct pairs_sets sets = work_sets(work);
     uint64_t all = pairs_count(&sets);
-    size_t top = all < arguments->top ? (size_t)all : arguments->top, count = 0;
+    size_t wanted = rescore_candidates(work, arguments->top);
+    size_t top = all < wanted ? (size_t)all : wanted, count = 0;
     struct pair *pairs = calloc(top + 1, sizeof *pairs);
     int r = pairs ? 0 : err_memory(err, "the pairs");
 
     if (r == 0 && top > 0) {
         struct pairs_run run = work_begin_run(work, "comparing");
-        r = pairs_best(&sets, &run, top, arguments->threshold, pairs, &count, err);
+        r = pairs_best(&sets, &run, top, rescore_threshold(work, arguments->threshold), pairs,
+                       &count, err);
         work_end_run(work);
+        if (r == 0)
+            r = rescore_pairs(work, pairs, &count, arguments->top, arguments->threshold, err);
     }
     double finished = clock_now();
     for (size_t i = 0; r == 0 && i < count; i++)

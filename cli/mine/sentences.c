@@ -77,16 +77,17 @@ int sentences_read(struct sentences *sentences, const char *path,
     return r;
 }
 
-int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model, int threads,
-                           struct err *err)
+int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model,
+                           enum precision precision, int threads, struct err *err)
 {
+    const struct encoder_options options = {.precision = precision};
     struct sentences_encoder encoder = {0};
     char *folder;
 
     int r = registry_resolve(&folder, model, err);
     if (r < 0)
         return r;
-    r = encoder_open(&encoder.encoder, folder, NULL, err);
+    r = encoder_open(&encoder.encoder, folder, &options, err);
     free(folder);
     if (r == 0)
         r = encoder_crew_open(&encoder.crew, encoder.encoder, threads, false, err);
@@ -105,30 +106,83 @@ void sentences_encoder_close(struct sentences_encoder *encoder)
     *encoder = (struct sentences_encoder){0};
 }
 
-int sentences_encode(struct sentences *sentences, const struct sentences_encoder *encoder,
-                     bool quiet, const volatile sig_atomic_t *cancel, struct err *err)
+static int make_vectors(struct sentences *sentences, size_t dimension, struct err *err)
 {
-    const struct encoder_info *info = encoder_info(encoder->encoder);
-    struct progress progress;
     size_t floats;
-    int r = 0;
-
-    if (__builtin_mul_overflow(sentences->count, info->dimension, &floats))
+    if (sentences->vectors)
+        return 0;
+    if (__builtin_mul_overflow(sentences->count, dimension, &floats))
         return err_set(err, ERR_LIMIT, "%s has too many texts", sentences->path);
-    sentences->dimension = info->dimension;
+    sentences->dimension = dimension;
     sentences->vectors = calloc(floats + 1, sizeof *sentences->vectors);
-    if (!sentences->vectors)
-        return err_memory(err, "the vectors");
-    progress_start(&progress, "encoding", "texts", sentences->count, quiet);
-    for (size_t first = 0; r == 0 && first < sentences->count; first += STRETCH) {
-        size_t left = sentences->count - first, count = left < STRETCH ? left : STRETCH;
-        r = encoder_encode(encoder->crew, sentences->texts + first, count, info->default_prompt,
-                           sentences->vectors + first * info->dimension, NULL, cancel, err);
-        if (r == 0)
-            progress_update(&progress, first + count);
+    return sentences->vectors ? 0 : err_memory(err, "the vectors");
+}
+
+/* A stretch of texts that are encoded together: some of the file's, wherever they stand. */
+struct stretch {
+    struct encoder_text texts[STRETCH];
+    size_t places[STRETCH]; /* in the file */
+    size_t count;
+    float *vectors; /* (STRETCH, dimension) */
+};
+
+static int encode_stretch(struct sentences *sentences, const struct sentences_encoder *encoder,
+                          struct stretch *stretch, const volatile sig_atomic_t *cancel,
+                          struct err *err)
+{
+    const char *prompt = encoder_info(encoder->encoder)->default_prompt;
+    size_t dimension = sentences->dimension;
+    int r = encoder_encode(encoder->crew, stretch->texts, stretch->count, prompt, stretch->vectors,
+                           NULL, cancel, err);
+    if (r == 0)
+        r = pairs_normalize(stretch->vectors, stretch->count, dimension, err);
+    for (size_t i = 0; r == 0 && i < stretch->count; i++)
+        memcpy(sentences->vectors + stretch->places[i] * dimension,
+               stretch->vectors + i * dimension, dimension * sizeof *stretch->vectors);
+    stretch->count = 0;
+    return r;
+}
+
+static int encode_all(struct sentences *sentences, const struct sentences_encoder *encoder,
+                      const bool *chosen, struct stretch *stretch, struct progress *progress,
+                      const volatile sig_atomic_t *cancel, struct err *err)
+{
+    for (size_t i = 0; i < sentences->count; i++) {
+        if (!chosen || chosen[i]) {
+            stretch->places[stretch->count] = i;
+            stretch->texts[stretch->count++] = sentences->texts[i];
+        }
+        if (stretch->count < STRETCH && i + 1 < sentences->count)
+            continue;
+        int r = encode_stretch(sentences, encoder, stretch, cancel, err);
+        if (r < 0)
+            return r;
+        progress_update(progress, i + 1);
     }
+    return 0;
+}
+
+int sentences_encode(struct sentences *sentences, const struct sentences_encoder *encoder,
+                     const bool *chosen, bool quiet, const volatile sig_atomic_t *cancel,
+                     struct err *err)
+{
+    size_t dimension = encoder_info(encoder->encoder)->dimension;
+    struct progress progress;
+
+    int r = make_vectors(sentences, dimension, err);
+    if (r < 0)
+        return r;
+    struct stretch *stretch = calloc(1, sizeof *stretch);
+    if (stretch)
+        stretch->vectors = calloc(STRETCH * dimension, sizeof *stretch->vectors);
+    progress_start(&progress, "encoding", "texts", sentences->count, quiet);
+    if (stretch && stretch->vectors)
+        r = encode_all(sentences, encoder, chosen, stretch, &progress, cancel, err);
+    else
+        r = err_memory(err, "the vectors");
     progress_finish(&progress, false);
-    if (r == ERR_CANCELLED)
-        return err_set(err, ERR_CANCELLED, "interrupted");
-    return r < 0 ? r : pairs_normalize(sentences->vectors, sentences->count, info->dimension, err);
+    if (stretch)
+        free(stretch->vectors);
+    free(stretch);
+    return r == ERR_CANCELLED ? err_set(err, ERR_CANCELLED, "interrupted") : r;
 }

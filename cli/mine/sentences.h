@@ -39,12 +39,14 @@ struct sentences_encoder {
     struct encoder *encoder;
     struct encoder_crew *crew;
 };
-int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model, int threads,
-                           struct err *err);
+int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model,
+                           enum precision precision, int threads, struct err *err);
 void sentences_encoder_close(struct sentences_encoder *encoder); /* accepts a zeroed one */
 
-/* Gives every text its vector, with the model's default prompt, and shows how it gets on. */
+/* Gives every text its vector, or only those `chosen` (count; NULL: all), with the model's default
+ * prompt, and shows how it gets on. */
 int sentences_encode(struct sentences *sentences, const struct sentences_encoder *encoder,
-                     bool quiet, const volatile sig_atomic_t *cancel, struct err *err);
+                     const bool *chosen, bool quiet, const volatile sig_atomic_t *cancel,
+                     struct err *err);
 
 #endif

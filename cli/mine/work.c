@@ -31,10 +31,15 @@ static int read_all(struct work *work, const char *const *paths, struct err *err
 static int encode_all(struct work *work, struct err *err)
 {
     struct sentences_encoder encoder = {0};
-    int r = sentences_encoder_open(&encoder, work->options->model, work->options->threads, err);
+    int r = sentences_encoder_open(&encoder, work->options->model, work->options->precision,
+                                   work->options->threads, err);
     work->loaded = clock_now();
+    if (r == 0) {
+        work->precision = encoder_info(encoder.encoder)->precision;
+        work->exact = strcmp(work->precision, precision_name(PRECISION_F32)) == 0;
+    }
     for (size_t i = 0; r == 0 && i < work->set_count; i++)
-        r = sentences_encode(&work->sets[i], &encoder, work->quiet, work->cancel, err);
+        r = sentences_encode(&work->sets[i], &encoder, NULL, work->quiet, work->cancel, err);
     sentences_encoder_close(&encoder);
     work->encoded = clock_now();
     return r;
@@ -115,12 +120,13 @@ void work_report(const struct work *work, double finished)
     if (work->quiet)
         return;
     fprintf(stderr,
-            "%s texts: read %.2f s, model %.2f s, encoded %.2f s; %s pairs compared %.2f s; in all "
+            "%s texts: read %.2f s, model %.2f s, encoded in %s %.2f s; %s pairs compared %.2f s; "
+            "in all "
             "%.2f s\n",
             number_count(texts, work->sets[0].count + work->sets[1].count),
-            work->read - work->started, work->loaded - work->read, work->encoded - work->loaded,
-            number_count(pairs, pairs_count(&sets)), finished - work->encoded,
-            finished - work->started);
+            work->read - work->started, work->loaded - work->read, work->precision,
+            work->encoded - work->loaded, number_count(pairs, pairs_count(&sets)),
+            finished - work->encoded, finished - work->started);
 }
 
 json_t *work_score_json(float score)

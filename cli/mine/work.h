@@ -16,6 +16,8 @@ struct work {
     const volatile sig_atomic_t *cancel;
     struct sentences sets[WORK_FILES]; /* the second stays empty where there is one file */
     size_t set_count;
+    const char *precision; /* what the vectors were computed in */
+    bool exact;            /* that is f32 */
     struct pool *pool;
     struct progress progress;
     double started, read, loaded, encoded; /* clock_now() when each was done */

@@ -6,6 +6,7 @@
 
 #include "base/cancel.h"
 #include "index/pairs/best.h"
+#include "index/pairs/clusters.h"
 #include "index/pairs/communities.h"
 #include "index/pairs/groups.h"
 #include "index/pairs/neighbours.h"
@@ -309,6 +310,38 @@ static void communities_are_those_of_the_plain_rule(void **state)
     }
 }
 
+static void every_row_is_in_the_cluster_of_the_nearest_centre(void **state)
+{
+    const struct fixture *fixture = *state;
+    const struct pairs_run run = {.pool = fixture->pool};
+    struct pairs_sets sets = one_set(fixture);
+    static bool seen[ROWS];
+    struct pairs_clusters clusters;
+    struct err err;
+
+    assert_int_equal(pairs_kmeans(&sets, &run, 40, 1, &clusters, &err), 0);
+    const struct pairs_partition *partition = &clusters.partition;
+    assert_in_range(partition->count, 30, 40);
+    assert_int_equal(partition->starts[partition->count], ROWS);
+    for (size_t i = 0; i < partition->count; i++) {
+        size_t from = partition->starts[i], to = partition->starts[i + 1];
+        assert_true(i == 0 || to - from <= from - partition->starts[i - 1]);
+        for (size_t n = from; n < to; n++) {
+            assert_false(seen[partition->members[n]]);
+            seen[partition->members[n]] = true;
+            assert_true(n == from || clusters.scores[n] <= clusters.scores[n - 1]);
+        }
+    }
+    /* The data has CLUSTERS tight centres, so most members are near theirs. */
+    size_t near = 0;
+    for (size_t n = 0; n < ROWS; n++)
+        near += clusters.scores[n] > 0.6F;
+    assert_true(near > ROWS * 9 / 10);
+    pairs_clusters_release(&clusters);
+    assert_int_equal(pairs_kmeans(&sets, &run, 0, 1, &clusters, &err), ERR_INVALID);
+    assert_int_equal(pairs_kmeans(&sets, &run, ROWS + 1, 1, &clusters, &err), ERR_INVALID);
+}
+
 static void note_progress(void *argument, uint64_t done, uint64_t total)
 {
     uint64_t *last = argument;
@@ -350,6 +383,7 @@ int main(void)
         cmocka_unit_test(the_neighbours_of_each_are_those_of_a_full_sort),
         cmocka_unit_test(groups_hang_together_and_nothing_else_does),
         cmocka_unit_test(communities_are_those_of_the_plain_rule),
+        cmocka_unit_test(every_row_is_in_the_cluster_of_the_nearest_centre),
         cmocka_unit_test(progress_counts_pairs_and_a_raised_flag_ends_the_work),
         cmocka_unit_test(a_vector_that_is_no_number_is_refused_by_its_place),
     };
