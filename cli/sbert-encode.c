@@ -28,6 +28,7 @@ enum {
     OPTION_SIMILARITY,
     OPTION_PAIRS,
     OPTION_PROMPT,
+    OPTION_PROMPT_NAME,
     OPTION_MAX_LENGTH,
     OPTION_ESCAPE,
     OPTION_BATCH,
@@ -40,11 +41,12 @@ static const struct argp_option option_table[] = {
     {"text", OPTION_TEXT, "TEXT", 0, "encode this instead of a file; may be repeated", 0},
     {"tokens", OPTION_TOKENS, NULL, 0, "print ids and pieces instead of vectors", 0},
     {"shape", OPTION_SHAPE, NULL, 0, "print the vectors' shape, (n, 384)", 0},
-    {"similarity", OPTION_SIMILARITY, NULL, 0, "print the cosine of the texts A and B", 0},
+    {"similarity", OPTION_SIMILARITY, NULL, 0, "print how alike the texts A and B are", 0},
     {"pairs", OPTION_PAIRS, NULL, 0, "print logits and scores of pairs, by a cross-encoder", 0},
     {"input-format", OPTION_FORMAT, "FORMAT", 0, "lines or jsonl (else by the file's name)", 0},
     {"invalid-utf8", OPTION_UTF8, "WHAT", 0, "refuse (default), replace or skip", 0},
     {"prompt", OPTION_PROMPT, "TEXT", 0, "put this before every text (what the model says)", 0},
+    {"prompt-name", OPTION_PROMPT_NAME, "NAME", 0, "put the model's prompt of that name", 0},
     {"max-length", OPTION_MAX_LENGTH, "TOKENS", 0, "cut texts here (the model's own limit)", 0},
     {"escape-special-tokens", OPTION_ESCAPE, NULL, 0, "take [SEP] in a text as text", 0},
     {"precision", OPTION_PRECISION, "f32", 0, "what to compute in: f32", 0},
@@ -109,8 +111,10 @@ static void check(struct command_line *line, struct argp_state *state)
         argp_error(state, "a FILE or --text, not both");
     if (line->tokens && (options->output || options->shape))
         argp_error(state, "--tokens goes with neither --output nor --shape");
+    if (options->prompt && options->prompt_name)
+        argp_error(state, "--prompt or --prompt-name, not both");
     if (options->pairs && (line->similarity || line->tokens || options->output || options->shape ||
-                           options->text_count || options->prompt))
+                           options->text_count || options->prompt || options->prompt_name))
         argp_error(state, "--pairs goes with none of --text, --tokens, --shape, --similarity, "
                           "--prompt and --output");
 }
@@ -180,6 +184,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_PROMPT:
         line->options.prompt = argument;
+        return 0;
+    case OPTION_PROMPT_NAME:
+        line->options.prompt_name = argument;
         return 0;
     case 'q':
         line->options.quiet = true;

@@ -144,8 +144,9 @@ int engine_list(struct engine *engine, const char *collection, const char *after
     return r;
 }
 
-int engine_embed(struct engine *engine, const char *model, const struct encoder_text *texts,
-                 size_t count, float *ret_vectors, struct encoder_usage *ret_usage, struct err *err)
+int engine_embed(struct engine *engine, const char *model, const char *prompt_name,
+                 const struct encoder_text *texts, size_t count, float *ret_vectors,
+                 struct encoder_usage *ret_usage, struct err *err)
 {
     int r = engine_enter(engine, err);
     if (r)
@@ -161,9 +162,11 @@ int engine_embed(struct engine *engine, const char *model, const struct encoder_
             (texts[i].pair && !utf8_valid(texts[i].pair, texts[i].pair_size, &bad)))
             r = err_set(err, ERR_INVALID, "texts[%zu] is not UTF-8 at byte %zu", i, bad);
     }
+    const char *prompt = r ? NULL : found->info->default_prompt;
+    if (!r && prompt_name)
+        r = encoder_prompt(found->encoder, prompt_name, &prompt, err);
     if (!r)
-        r = model_encode(found, texts, count, found->info->default_prompt, false, ret_vectors,
-                         ret_usage, err);
+        r = model_encode(found, texts, count, prompt, false, ret_vectors, ret_usage, err);
     engine_leave(engine);
     return r;
 }

@@ -76,11 +76,12 @@ const struct encoder_info *engine_model(const struct engine *engine);
 const char *engine_model_name(const struct engine *engine);
 
 /* Vectors of texts by the model of that name (NULL: the default; ERR_NOT_FOUND where it is not
- * loaded), as encoder_encode, with the prompt that the model has for texts that are neither
- * documents nor queries. A few texts are done at once, many in the background. */
-int engine_embed(struct engine *engine, const char *model, const struct encoder_text *texts,
-                 size_t count, float *ret_vectors, struct encoder_usage *ret_usage,
-                 struct err *err);
+ * loaded), as encoder_encode, with the model's prompt of the name `prompt_name` (ERR_INVALID where
+ * there is none), or where that is NULL the one for texts that are neither documents nor queries. A
+ * few texts are done at once, many in the background. */
+int engine_embed(struct engine *engine, const char *model, const char *prompt_name,
+                 const struct encoder_text *texts, size_t count, float *ret_vectors,
+                 struct encoder_usage *ret_usage, struct err *err);
 
 /* --- collections --- */
 

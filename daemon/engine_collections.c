@@ -204,6 +204,11 @@ static int settle_options(struct engine *engine, const char *name,
             metric = "dot";
         if (!options->metric && strcmp(info->similarity, "euclidean") == 0)
             metric = "l2";
+        if (!options->metric && strcmp(info->similarity, "manhattan") == 0)
+            return err_set(err, ERR_UNSUPPORTED,
+                           "model %s compares vectors by manhattan distance, by which no index "
+                           "searches; ask for a metric: cosine, dot or l2",
+                           model->name);
     } else {
         snprintf(stored.precision, sizeof stored.precision, "f32");
     }

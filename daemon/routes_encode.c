@@ -3,8 +3,9 @@
 #include "daemon/wire_field.h"
 
 /* (count, dimension) floats from the arena, and the usage of each text. */
-static int embed(struct call *call, const char *model, const struct encoder_text *texts,
-                 size_t count, float **ret_vectors, struct encoder_usage **ret_usage)
+static int embed(struct call *call, const char *model, const char *prompt_name,
+                 const struct encoder_text *texts, size_t count, float **ret_vectors,
+                 struct encoder_usage **ret_usage)
 {
     struct engine *engine = call->service->engine;
     size_t dimension = engine_model(engine)->dimension;
@@ -13,7 +14,8 @@ static int embed(struct call *call, const char *model, const struct encoder_text
 
     if (!vectors || !usage)
         return wire_fail(&call->fault, ERR_MEMORY, "", "out of memory for the vectors");
-    int r = engine_embed(engine, model, texts, count, vectors, usage, &call->fault.err);
+    int r =
+        engine_embed(engine, model, prompt_name, texts, count, vectors, usage, &call->fault.err);
     if (r < 0)
         return r;
     *ret_vectors = vectors;
@@ -83,7 +85,8 @@ int answer_embeddings(struct call *call)
                       "the model has %zu dimensions, and fewer are not supported", dimension);
         goto out;
     }
-    if ((r = embed(call, request.model, request.texts, request.count, &vectors, &usage)) < 0)
+    if ((r = embed(call, request.model, request.prompt_name, request.texts, request.count, &vectors,
+                   &usage)) < 0)
         goto out;
     r = put_embeddings(call, &request, vectors, usage);
 out:
@@ -98,6 +101,7 @@ int answer_similarity(struct call *call)
     struct wire_similarity request;
     struct encoder_usage *usage;
     float *vectors;
+    const char *similarity = engine_model(call->service->engine)->similarity;
     json_t *body;
     int r = wire_parse(&body, call->body, call->body_size, "the request", &call->fault);
 
@@ -105,13 +109,15 @@ int answer_similarity(struct call *call)
         return r;
     if ((r = wire_read_similarity(body, &call->arena, &request, &call->fault)) < 0)
         goto out;
-    if ((r = embed(call, request.model, request.texts, request.count, &vectors, &usage)) < 0)
+    if ((r = embed(call, request.model, request.prompt_name, request.texts, request.count, &vectors,
+                   &usage)) < 0)
         goto out;
     json_open(&writer, '{');
     json_key(&writer, "similarities");
     json_open(&writer, '[');
     for (size_t i = 1; i < request.count; i++)
-        json_put_score(&writer, encoder_cosine(vectors, vectors + i * dimension, dimension));
+        json_put_score(&writer,
+                       encoder_similarity(similarity, vectors, vectors + i * dimension, dimension));
     json_close(&writer, ']');
     json_close(&writer, '}');
     json_line_end(&writer);

@@ -67,7 +67,7 @@ int wire_read_search(const json_t *body, struct arena *arena, struct wire_search
 struct wire_embeddings {
     struct encoder_text *texts;
     size_t count;
-    const char *model; /* or NULL */
+    const char *model, *prompt_name; /* or NULL */
     bool base64;
     size_t dimensions; /* 0: not said */
 };
@@ -75,9 +75,9 @@ int wire_read_embeddings(const json_t *body, struct arena *arena, struct wire_em
                          struct wire_fault *fault);
 
 struct wire_similarity {
-    struct encoder_text *texts; /* the source, then the others */
-    size_t count;               /* with the source */
-    const char *model;          /* or NULL */
+    struct encoder_text *texts;      /* the source, then the others */
+    size_t count;                    /* with the source */
+    const char *model, *prompt_name; /* or NULL */
 };
 int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_similarity *ret,
                          struct wire_fault *fault);

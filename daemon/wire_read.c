@@ -227,6 +227,13 @@ static int read_model(const json_t *body, const char **ret, struct wire_fault *f
     return model ? wire_name(model, "model", LIMIT_PATH, ret, fault) : 0;
 }
 
+/* text-embeddings-inference's way to ask for one of the model's prompts. */
+static int read_prompt_name(const json_t *body, const char **ret, struct wire_fault *fault)
+{
+    const json_t *name = wire_member(body, "prompt_name");
+    return name ? wire_name(name, "prompt_name", LIMIT_PATH, ret, fault) : 0;
+}
+
 /* OpenAI also takes token ids; ours would not be theirs. */
 static bool is_tokens(const json_t *input)
 {
@@ -258,8 +265,8 @@ static int read_input(const json_t *input, struct arena *arena, struct wire_embe
 int wire_read_embeddings(const json_t *body, struct arena *arena, struct wire_embeddings *ret,
                          struct wire_fault *fault)
 {
-    static const char *const known[] = {"input",      "model", "encoding_format",
-                                        "dimensions", "user",  NULL};
+    static const char *const known[] = {
+        "input", "model", "encoding_format", "dimensions", "user", "prompt_name", NULL};
     const json_t *format = wire_member(body, "encoding_format"),
                  *dimensions = wire_member(body, "dimensions");
     struct wire_embeddings request = {0};
@@ -268,7 +275,8 @@ int wire_read_embeddings(const json_t *body, struct arena *arena, struct wire_em
 
     if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
         return r;
-    if ((r = read_model(body, &request.model, fault)) < 0)
+    if ((r = read_model(body, &request.model, fault)) < 0 ||
+        (r = read_prompt_name(body, &request.prompt_name, fault)) < 0)
         return r;
     if (format) {
         const char *name = json_is_string(format) ? json_string_value(format) : "";
@@ -290,7 +298,7 @@ int wire_read_embeddings(const json_t *body, struct arena *arena, struct wire_em
 int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_similarity *ret,
                          struct wire_fault *fault)
 {
-    static const char *const known[] = {"source", "texts", "model", NULL};
+    static const char *const known[] = {"source", "texts", "model", "prompt_name", NULL};
     const json_t *list = wire_member(body, "texts");
     struct wire_similarity request = {0};
     size_t count;
@@ -298,7 +306,8 @@ int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_si
 
     if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
         return r;
-    if ((r = read_model(body, &request.model, fault)) < 0)
+    if ((r = read_model(body, &request.model, fault)) < 0 ||
+        (r = read_prompt_name(body, &request.prompt_name, fault)) < 0)
         return r;
     if ((r = wire_list(list, "texts", LIMIT_INPUTS, "texts", &count, fault)) < 0)
         return r;

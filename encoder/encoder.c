@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "encoder/internal.h"
@@ -190,4 +191,21 @@ double encoder_cosine(const float *a, const float *b, size_t dimension)
     }
     double lengths = sqrt(a_square) * sqrt(b_square);
     return lengths > 0 ? product / lengths : 0;
+}
+
+double encoder_similarity(const char *similarity, const float *a, const float *b, size_t dimension)
+{
+    double product = 0, squares = 0, differences = 0;
+
+    if (strcmp(similarity, "cosine") == 0)
+        return encoder_cosine(a, b, dimension);
+    for (size_t i = 0; i < dimension; i++) {
+        double difference = (double)a[i] - (double)b[i];
+        product += (double)a[i] * (double)b[i];
+        squares += difference * difference;
+        differences += fabs(difference);
+    }
+    if (strcmp(similarity, "dot") == 0)
+        return product;
+    return strcmp(similarity, "euclidean") == 0 ? -sqrt(squares) : -differences;
 }

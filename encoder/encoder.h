@@ -106,4 +106,9 @@ int encoder_encode(struct encoder_crew *crew, const struct encoder_text *texts, 
  */
 double encoder_cosine(const float *a, const float *b, size_t dimension);
 
+/* How alike two vectors are by similarity_fn_name, as SimilarityFunction of sentence-transformers
+ * has it: larger is more alike, and of "euclidean" and "manhattan" it is the negated distance.
+ * Summed in double. `similarity` is one that encoder_info gives. */
+double encoder_similarity(const char *similarity, const float *a, const float *b, size_t dimension);
+
 #endif

@@ -10,11 +10,12 @@
 #include "cli/encode/texts.h"
 
 struct encode_options {
-    const char *model;  /* NAME or DIR */
-    const char *input;  /* FILE or "-" */
-    const char *output; /* F.npy, or NULL */
-    const char *prompt; /* before every text; NULL: the model's default_prompt_name, if any */
-    char **texts;       /* (text_count) of --text: in the place of an input */
+    const char *model;       /* NAME or DIR */
+    const char *input;       /* FILE or "-" */
+    const char *output;      /* F.npy, or NULL */
+    const char *prompt;      /* before every text; NULL: what prompt_name says */
+    const char *prompt_name; /* NULL: the model's default_prompt_name, if any */
+    char **texts;            /* (text_count) of --text: in the place of an input */
     size_t text_count;
     size_t max_seq_length; /* 0: the model's own */
     size_t batch;          /* texts read before they are encoded together */
@@ -37,7 +38,7 @@ int encode_tokens(const struct encode_options *options);
 /* {"logits", "scores"} of each pair of texts, one object a line: by a cross-encoder. */
 int encode_pairs(const struct encode_options *options);
 
-/* The cosine of the two texts, with four decimals. */
+/* The similarity of the two texts by the model's similarity_fn_name, with four decimals. */
 int encode_similarity(const struct encode_options *options, const char *a, const char *b);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cli/encode/source.h"
 #include "cli/terminal.h"
 #include "encoder/model/model.h"
+#include "encoder/model/prompts.h"
 #include "encoder/model/registry.h"
 
 /* One object on a line of its own. */
@@ -52,7 +53,9 @@ static int print_all(const struct encode_options *options, const struct tokenize
     const char *text;
     size_t size;
 
-    int r = source_open(&source, options, err);
+    int r = options->prompt_name ? prompts_find(model, options->prompt_name, &prompt, err) : 0;
+    if (r == 0)
+        r = source_open(&source, options, err);
     while (r == 0 && (r = source_next(&source, &text, &size, err)) == 1) {
         r = with_prompt(&whole, prompt, text, size, err);
         if (r == 0)

@@ -25,6 +25,7 @@ static void worker_close(struct worker *worker)
 {
     encoder_crew_close(worker->crew);
     encoder_close(worker->encoder);
+    *worker = (struct worker){0};
 }
 
 static int worker_open(struct worker *worker, const struct encode_options *options, struct err *err)
@@ -45,7 +46,10 @@ static int worker_open(struct worker *worker, const struct encode_options *optio
     worker->dimension = info->dimension;
     worker->max_seq_length = info->max_seq_length;
     worker->prompt = options->prompt ? options->prompt : info->default_prompt;
-    r = encoder_crew_open(&worker->crew, worker->encoder, options->threads, false, err);
+    if (options->prompt_name)
+        r = encoder_prompt(worker->encoder, options->prompt_name, &worker->prompt, err);
+    if (r == 0)
+        r = encoder_crew_open(&worker->crew, worker->encoder, options->threads, false, err);
     if (r < 0)
         worker_close(worker);
     return r;
@@ -226,7 +230,8 @@ int encode_similarity(const struct encode_options *options, const char *a, const
                                      options->cancel, &err)
                     : err_memory(&err, "the vectors");
     if (r == 0)
-        printf("%.4f\n", encoder_cosine(vectors, vectors + dimension, dimension));
+        printf("%.4f\n", encoder_similarity(encoder_info(worker.encoder)->similarity, vectors,
+                                            vectors + dimension, dimension));
     free(vectors);
     worker_close(&worker);
     return r < 0 ? terminal_fail(&err) : EXIT_FOUND;

@@ -12,6 +12,7 @@
 #include "cli/model/loads.h"
 #include "cli/model/pinned.h"
 #include "cli/model/pip.h"
+#include "cli/model/recommend.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 
@@ -67,7 +68,7 @@ static int check_staging(const struct registry_model *model, const char *folder,
 }
 
 static int pull(const struct registry_model *model, const struct model_options *options,
-                struct staging *staging, struct err *err)
+                struct staging *staging, bool *ret_prompts, struct err *err)
 {
     struct progress progress;
 
@@ -77,6 +78,8 @@ static int pull(const struct registry_model *model, const struct model_options *
     progress_finish(&progress, r == 0);
     if (r == 0)
         r = check_staging(model, staging->path, err);
+    if (r == 0)
+        r = recommend_prompts(model, staging->path, ret_prompts, err);
     return r == 0 ? staging_install(staging, err) : r;
 }
 
@@ -89,11 +92,17 @@ static int pull_as(const struct registry_model *model, const char *name,
     if (staging_open(&staging, name, &err) < 0)
         return terminal_fail(&err);
     char *target = strdup(staging.target);
-    int r = target ? pull(model, options, &staging, &err) : err_memory(&err, "a folder's name");
+    bool prompts = false;
+    int r = target ? pull(model, options, &staging, &prompts, &err)
+                   : err_memory(&err, "a folder's name");
     /* Parts that came whole or half are kept, hidden, for the next attempt. */
     staging_close(&staging, true);
     if (r == 0)
         printf("%s is in %s\n", name, target);
+    if (r == 0 && prompts)
+        printf("Its folder had no prompts, so it has those that its authors recommend now (see "
+               "sbert-model show %s);\nconfig_sentence_transformers.json there has them.\n",
+               name);
     free(target);
     return r == 0 ? EXIT_FOUND : terminal_fail(&err);
 }

@@ -9,53 +9,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/model/commands.h"
+#include "cli/model/describe.h"
 #include "cli/model/folders.h"
 #include "cli/model/pinned.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
 #include "encoder/model/model.h"
 #include "encoder/model/registry.h"
-
-/* What a model is, as an object; NULL when memory runs out. */
-static json_t *describe(const char *name, const struct model *model)
-{
-    char pooling[POOLING_NAME_SIZE];
-    const struct registry_model *known = registry_find(name);
-    model_pooling_name(&model->pooling, pooling);
-    if (!model->pooling.count)
-        snprintf(pooling, sizeof pooling, "none");
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:s, s:s?, s:s?}",
-        "name", name, "folder", model->folder, "fingerprint", model->fingerprint, "architecture",
-        model->architecture, "layers", (json_int_t)model->layers, "hidden_size",
-        (json_int_t)model->hidden_size, "heads", (json_int_t)model->heads, "intermediate_size",
-        (json_int_t)model->intermediate_size, "vocabulary_size", (json_int_t)model->vocabulary_size,
-        "max_seq_length", (json_int_t)model->max_seq_length, "dimension",
-        (json_int_t)model->dimension, "pooling", pooling, "normalize", (int)model->normalize,
-        "similarity", model->similarity, "query_prompt", model->query_prompt, "document_prompt",
-        model->document_prompt);
-    if (json && known && known->licence)
-        json_object_set_new(json, "licence", json_string(known->licence));
-    return json;
-}
-
-static void print_description(const json_t *json)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)json, key, value)
-    {
-        if (json_is_null(value))
-            continue;
-        if (json_is_string(value))
-            printf("%-18s %s\n", key, json_string_value(value));
-        else if (json_is_boolean(value))
-            printf("%-18s %s\n", key, json_is_true(value) ? "yes" : "no");
-        else
-            printf("%-18s %lld\n", key, (long long)json_integer_value(value));
-    }
-}
 
 int sbert_model_show(const struct model_options *options)
 {
@@ -69,7 +29,7 @@ int sbert_model_show(const struct model_options *options)
     free(folder);
     if (r < 0)
         return terminal_fail(&err);
-    json_t *json = describe(options->argument, model);
+    json_t *json = model_describe(options->argument, model);
     model_close(model);
     if (!json)
         return terminal_error("out of memory");
@@ -77,7 +37,7 @@ int sbert_model_show(const struct model_options *options)
         json_dumpf(json, stdout, JSON_INDENT(2));
         putchar('\n');
     } else {
-        print_description(json);
+        model_print(json);
     }
     json_decref(json);
     return EXIT_FOUND;
@@ -100,7 +60,7 @@ static void list_folder(json_t *list, const char *folder)
             struct model *model;
             json_t *json;
             if (model_open(&model, path, &err) == 0) {
-                json = describe(name, model);
+                json = model_describe(name, model);
                 json_object_set_new(json, "ok", json_true());
                 model_close(model);
             } else {

@@ -9,6 +9,9 @@
 #include "base/file.h"
 
 #define HUB_ORGANISATION "sentence-transformers/"
+#define E5_QUERY "query: "
+#define E5_PASSAGE "passage: "
+#define BGE_QUERY "Represent this sentence for searching relevant passages: "
 #define MEGABYTE 1000000ULL
 
 /* The files that the vectors depend on, as the hub has them at the pinned revision. */
@@ -124,6 +127,8 @@ static const struct registry_model models[] = {
         .dimension = 384,
         .weights_size = 471 * MEGABYTE,
         .licence = "MIT",
+        .query_prompt = E5_QUERY,
+        .document_prompt = E5_PASSAGE,
     },
     {
         .name = "multilingual-e5-base",
@@ -133,6 +138,8 @@ static const struct registry_model models[] = {
         .dimension = 768,
         .weights_size = 1112 * MEGABYTE,
         .licence = "MIT",
+        .query_prompt = E5_QUERY,
+        .document_prompt = E5_PASSAGE,
     },
     {
         .name = "bge-small-en-v1.5",
@@ -142,6 +149,7 @@ static const struct registry_model models[] = {
         .dimension = 384,
         .weights_size = 133 * MEGABYTE,
         .licence = "MIT",
+        .query_prompt = BGE_QUERY,
     },
     {
         .name = "bge-base-en-v1.5",
@@ -151,6 +159,7 @@ static const struct registry_model models[] = {
         .dimension = 768,
         .weights_size = 438 * MEGABYTE,
         .licence = "MIT",
+        .query_prompt = BGE_QUERY,
     },
     {
         .name = "gte-small",
@@ -158,6 +167,7 @@ static const struct registry_model models[] = {
         .hub_revision = "main",
         .architecture = "bert",
         .dimension = 384,
+        .weights_size = 67 * MEGABYTE, /* f16 */
         .licence = "MIT",
     },
     {
@@ -166,6 +176,7 @@ static const struct registry_model models[] = {
         .hub_revision = "main",
         .architecture = "bert",
         .dimension = 768,
+        .weights_size = 219 * MEGABYTE, /* f16 */
         .licence = "MIT",
     },
     {

@@ -31,6 +31,9 @@ struct registry_model {
     size_t dimension;         /* floats in a vector */
     uint64_t weights_size;    /* of the weights, about, in bytes; 0: only the hub knows */
     const char *licence;      /* NULL: see the hub */
+    /* What its authors put before queries and before documents, where its folder on the hub has no
+     * prompts; else NULL. Source: the model's page on the hub. */
+    const char *query_prompt, *document_prompt;
     const struct registry_file *files;
     size_t file_count; /* 0: nothing is pinned, the hub's listing says what files there are */
 };

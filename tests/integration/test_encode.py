@@ -143,6 +143,37 @@ def test_a_default_prompt_of_the_model_is_used_as_the_reference_does(tmp_path):
     assert tokens["pieces"] == ["[CLS]", "the", "cat", "sat", "[SEP]"]
 
 
+def test_a_prompt_is_asked_for_by_its_name():
+    model = GOLDEN / "prompts-16"
+    texts, _ = golden("prompts-16")
+    lines = "".join(text["text"] + "\n" for text in texts).encode()
+    wanted = numpy.fromfile(model / "expected/prompt_query.f32", "<f4").reshape(len(texts), -1)
+    by_name = sbert_encode("--prompt-name=query", given=lines, model=model)
+    assert numpy.abs(vectors_of(by_name.stdout) - wanted).max() < 2e-5
+    by_text = sbert_encode("--prompt=find a word: ", given=lines, model=model)
+    assert by_text.stdout == by_name.stdout
+    tokens = json.loads(sbert_encode("--tokens", "--prompt-name=query", "--text=sat", model=model).stdout)
+    assert tokens["pieces"][:4] == ["[CLS]", "find", "a", "word"]
+    for option in ("--text=sat", "--tokens"):
+        refused = sbert_encode("--prompt-name=clustering", option, given=b"sat\n", model=model)
+        assert refused.returncode == 2
+        assert b"document, passage, query" in refused.stderr
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean", "manhattan"])
+def test_two_texts_are_compared_by_the_models_similarity(similarity, tmp_path):
+    folder = tmp_path / "compared"
+    shutil.copytree(GOLDEN / "cls-32", folder)
+    settings = json.loads((folder / "config_sentence_transformers.json").read_text())
+    settings["similarity_fn_name"] = similarity
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    a, b = vectors_of(sbert_encode("--text=a cat", "--text=the sun", model=folder).stdout).astype("f8")
+    wanted = {"cosine": a @ b / numpy.linalg.norm(a) / numpy.linalg.norm(b), "dot": a @ b,
+              "euclidean": -numpy.linalg.norm(a - b), "manhattan": -numpy.abs(a - b).sum()}
+    printed = float(sbert_encode("--similarity", "a cat", "the sun", model=folder).stdout)
+    assert abs(printed - wanted[similarity]) < 1e-4
+
+
 def test_text_that_is_not_utf8_is_refused_replaced_or_skipped(tmp_path):
     file = tmp_path / "bad.txt"
     file.write_bytes(b"a cat\na d\xffog\na city\n")

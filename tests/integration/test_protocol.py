@@ -116,6 +116,13 @@ def test_head_is_get_without_the_body(client):
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
+def test_a_prompt_that_the_model_has_not_is_refused_by_name(client):
+    request = {"input": "hello", "prompt_name": "clustering"}
+    assert "no prompt clustering" in refused(client.post("/v1/embeddings", request), 400, "invalid")
+    request = {"source": "hello", "texts": ["day"], "prompt_name": "clustering"}
+    assert "no prompt clustering" in refused(client.post("/v1/similarity", request), 400, "invalid")
+
+
 def test_a_whole_url_is_a_target_too(client):
     assert client.get("http://localhost/health").status == 200
 

@@ -111,8 +111,8 @@ static void another_model_is_refused_and_named(void **state)
     struct engine_results results = fixture_search_text(fixture, "default", "cat", 1);
     float vector[64];
     const struct encoder_text text = {.text = "cat", .size = 3};
-    assert_ok(fixture,
-              engine_embed(fixture->engine, "mean-64", &text, 1, vector, NULL, &fixture->err));
+    assert_ok(fixture, engine_embed(fixture->engine, "mean-64", NULL, &text, 1, vector, NULL,
+                                    &fixture->err));
     fixture_close(fixture);
     fixture_open(fixture, OTHER_MODEL);
 
@@ -124,7 +124,7 @@ static void another_model_is_refused_and_named(void **state)
     struct engine_add_result result;
     assert_int_equal(fixture_try_add(fixture, "default", &document, 1, &result), ERR_CONFLICT);
     assert_int_equal(
-        engine_embed(fixture->engine, "mean-64", &text, 1, vector, NULL, &fixture->err),
+        engine_embed(fixture->engine, "mean-64", NULL, &text, 1, vector, NULL, &fixture->err),
         ERR_NOT_FOUND);
 
     /* what needs no model goes on: listing, vectors, deleting */
@@ -176,17 +176,17 @@ static void texts_are_embedded_alike_at_once_and_in_the_background(void **state)
         snprintf(text, 32, "%zu files", i * i);
         texts[i] = (struct encoder_text){.text = text, .size = strlen(text)};
     }
-    assert_ok(fixture,
-              engine_embed(fixture->engine, NULL, texts, COUNT, &many[0][0], usage, &fixture->err));
+    assert_ok(fixture, engine_embed(fixture->engine, NULL, NULL, texts, COUNT, &many[0][0], usage,
+                                    &fixture->err));
     for (size_t i = 0; i < COUNT; i += 13) {
-        assert_ok(fixture,
-                  engine_embed(fixture->engine, NULL, &texts[i], 1, one, NULL, &fixture->err));
+        assert_ok(fixture, engine_embed(fixture->engine, NULL, NULL, &texts[i], 1, one, NULL,
+                                        &fixture->err));
         assert_memory_equal(one, many[i], sizeof one);
         assert_true(usage[i].tokens >= 4 && !usage[i].truncated);
     }
     texts[COUNT - 1] = (struct encoder_text){.text = "\xff", .size = 1};
     assert_int_equal(
-        engine_embed(fixture->engine, NULL, texts, COUNT, &many[0][0], usage, &fixture->err),
+        engine_embed(fixture->engine, NULL, NULL, texts, COUNT, &many[0][0], usage, &fixture->err),
         ERR_INVALID);
     assert_string_equal(fixture->err.message, "texts[39] is not UTF-8 at byte 0");
 }

@@ -57,7 +57,8 @@ static void a_query_by_text_is_a_query_by_its_vector(void **state)
     fixture_add_text(fixture, "c", "edit a movie file");
     const struct encoder_text text = {.text = "edits of films", .size = 14};
     float vector[64];
-    assert_ok(fixture, engine_embed(fixture->engine, NULL, &text, 1, vector, NULL, &fixture->err));
+    assert_ok(fixture,
+              engine_embed(fixture->engine, NULL, NULL, &text, 1, vector, NULL, &fixture->err));
     struct engine_results by_text = fixture_search_text(fixture, "default", "edits of films", 3);
     struct engine_results by_vector = fixture_search_vector(fixture, "default", vector, 64, 3);
     assert_int_equal(by_text.count, 3);
@@ -96,8 +97,8 @@ static void documents_and_queries_get_the_models_prompts(void **state)
     const struct encoder_text joined[] = {{.text = "find a film", .size = 11},
                                           {.text = "this is the movie", .size = 17}};
     float vectors[2][64];
-    assert_ok(fixture,
-              engine_embed(fixture->engine, NULL, joined, 2, vectors[0], NULL, &fixture->err));
+    assert_ok(fixture, engine_embed(fixture->engine, NULL, NULL, joined, 2, vectors[0], NULL,
+                                    &fixture->err));
     fixture_close(fixture);
     char folder[128];
     snprintf(folder, sizeof folder, "%s/prompted", fixture->folder);
@@ -126,7 +127,7 @@ static void several_queries_are_answered_as_each_alone(void **state)
     float vector[64];
     const struct encoder_text password = {.text = "password", .size = 8};
     assert_ok(fixture,
-              engine_embed(fixture->engine, NULL, &password, 1, vector, NULL, &fixture->err));
+              engine_embed(fixture->engine, NULL, NULL, &password, 1, vector, NULL, &fixture->err));
     /* the third brings its vector */
     struct engine_query queries[4];
     for (size_t i = 0; i < 4; i++)

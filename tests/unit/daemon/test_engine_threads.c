@@ -138,7 +138,8 @@ static void adds_searches_and_deletes_at_once_end_as_brute_force_says(void **sta
     struct oracle oracle = oracle_read(fixture, "default");
     float query[64];
     const struct encoder_text text = {.text = "great music", .size = 11};
-    assert_ok(fixture, engine_embed(fixture->engine, NULL, &text, 1, query, NULL, &fixture->err));
+    assert_ok(fixture,
+              engine_embed(fixture->engine, NULL, NULL, &text, 1, query, NULL, &fixture->err));
     struct engine_results results = fixture_search_vector(fixture, "default", query, 64, 1);
     assert_true(fabs(results.hits[0].score - oracle_next(&oracle, query, 3)) < 1e-5);
     oracle_release(&oracle);
