@@ -110,10 +110,29 @@ const char *tokenizer_special_name(const json_t *config, const char *key, const 
 int tokenizer_read_optional(json_t **ret_json, const char *folder, const char *name,
                             struct err *err);
 
-/* Beside an old vocabulary the reference takes the tokens of added_tokens.json too, unless the
- * configuration has them. Most such files are empty; others would give other ids in silence, and
- * are ERR_UNSUPPORTED. */
-int tokenizer_refuse_added_tokens(const char *folder, const json_t *config, struct err *err);
+/* Which of `classes` (ended by a NULL name) the reference would read the folder's older files with:
+ * the one that tokenizer_config.json names, else that of config.json's model_type, else the first.
+ * ERR_UNSUPPORTED with how to convert where another is named. */
+struct tokenizer_class {
+    const char *name; /* without "Fast" */
+    const char *model_type;
+};
+int tokenizer_find_class(const struct tokenizer_source *source,
+                         const struct tokenizer_class *classes, size_t *ret_class, struct err *err);
+
+/* Adds the special tokens of a class that has no tokenizer.json (ended by a NULL key, in the order
+ * of the reference) and all that the files beside the vocabulary add or describe otherwise. One
+ * that no vocabulary has is left out, where the reference would give it an id that the model's
+ * table lacks. `map_has_more`: whether the class takes "additional_special_tokens" of the map. The
+ * vocabulary and the normaliser must be loaded. ERR_CORRUPT where one is missing that is needed. */
+struct special_token {
+    const char *key, *name; /* "cls_token", and what it is where nothing says otherwise */
+    bool needed;
+    bool lstrip; /* where it is described by no more than a string */
+};
+int tokenizer_load_specials(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                            const struct special_token *specials, bool map_has_more,
+                            int64_t *ret_cls, int64_t *ret_sep, struct err *err);
 
 /* The flag `key` of an object, `fallback` where it is missing or null. ERR_CORRUPT where it is no
  * boolean. */

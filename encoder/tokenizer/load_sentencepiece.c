@@ -1,6 +1,5 @@
-/* sentencepiece.bpe.model, as XLM-R models had it before tokenizer.json. Their ids are not the
- * file's: <s>, <pad>, </s> and <unk> come first, then the pieces after the file's own three, then
- * <mask>. Runs once, before the tokenizer is shared.
+/* sentencepiece.bpe.model, as XLM-R and CamemBERT models had it before tokenizer.json. Their ids
+ * are not the file's, and not numbered alike. Runs once, before the tokenizer is shared.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,31 +9,31 @@
 #include "encoder/tokenizer/sentencepiece.h"
 #include "encoder/tokenizer/unigram_kind.h"
 
-enum { FILE_LIMIT = 64 << 20, FILE_SPECIALS = 3, SPECIALS = 4, UNKNOWN_ID = 3 };
+enum { FILE_LIMIT = 64 << 20, FILE_SPECIALS = 3, SPECIALS_LIMIT = 5, UNKNOWN_ID = 3 };
 
-static const char *const specials[SPECIALS] = {"<s>", "<pad>", "</s>", "<unk>"};
+/* How a family numbers the pieces: `first` of its own, then those of the file but for as many as
+ * `skipped`, then <mask>. CamemBERT keeps the file's <s> and </s>, which are its special tokens;
+ * the reference wants its doubled <unk> never to be taken. */
+struct numbering {
+    size_t count, skipped;
+    struct {
+        const char *text;
+        double score;
+    } first[SPECIALS_LIMIT];
+    bool camembert; /* whose mask takes the white space before it, and whose map is not asked for
+                       more */
+};
+static const struct numbering xlm_roberta = {
+    4, 3, {{"<s>", 0}, {"<pad>", 0}, {"</s>", 0}, {"<unk>", 0}}, false};
+static const struct numbering camembert = {
+    5,
+    1,
+    {{"<s>NOTUSED", 0}, {"<pad>", 0}, {"</s>NOTUSED", 0}, {"<unk>", 0}, {"<unk>NOTUSED", -100}},
+    true};
 
-/* Other families number the pieces otherwise; what they are called is in one of two files. */
-static int refuse_others(const struct tokenizer_source *source, struct err *err)
+static size_t count_pieces(const struct sentencepiece *file, const struct numbering *numbering)
 {
-    const char *class = json_string_value(json_object_get(source->config, "tokenizer_class"));
-    char *path = file_join(source->folder, "config.json");
-    json_t *config = NULL;
-    int r = path ? 0 : err_memory(err, "opening a tokenizer");
-
-    if (r == 0 && file_exists(path))
-        r = json_read_object(&config, path, FILE_LIMIT, err);
-    const char *type = json_string_value(json_object_get(config, "model_type"));
-    if (r == 0 && ((class && strncmp(class, "XLMRobertaTokenizer", 19) != 0) ||
-                   (!class && type && strcmp(type, "camembert") == 0)))
-        r = err_set(err, ERR_UNSUPPORTED,
-                    "the tokenizer of %.80s is supported only as a tokenizer.json; make that once: "
-                    "python3 -c \"from transformers import AutoTokenizer as T; "
-                    "T.from_pretrained('%s').save_pretrained('%s')\"",
-                    class ? class : type, source->folder, source->folder);
-    json_decref(config);
-    free(path);
-    return r;
+    return numbering->count + file->count - numbering->skipped + 1;
 }
 
 static int check_pieces(const struct sentencepiece *file, struct err *err)
@@ -58,62 +57,53 @@ static int check_pieces(const struct sentencepiece *file, struct err *err)
     return 0;
 }
 
-/* Fills the vocabulary and scores[0..count + 2), the latter zeroed. */
-static int add_pieces(struct tokenizer *tokenizer, const struct sentencepiece *file, double *scores,
-                      struct err *err)
+/* Fills the vocabulary and scores[0..count_pieces), the latter zeroed. */
+static int add_pieces(struct tokenizer *tokenizer, const struct sentencepiece *file,
+                      const struct numbering *numbering, double *scores, struct err *err)
 {
     struct vocabulary *vocabulary = &tokenizer->vocabulary;
     struct arena *arena = &tokenizer->arena;
-    size_t count = file->count + SPECIALS - FILE_SPECIALS + 1;
+    size_t count = count_pieces(file, numbering), id = 0;
     int r = vocabulary_open(vocabulary, arena, count, count, err);
 
-    for (uint32_t i = 0; i < SPECIALS && r == 0; i++)
-        r = vocabulary_add(vocabulary, arena, specials[i], strlen(specials[i]), i, err);
-    for (size_t i = FILE_SPECIALS; i < file->count && r == 0; i++) {
+    for (; id < numbering->count && r == 0; id++) {
+        const char *text = numbering->first[id].text;
+        scores[id] = numbering->first[id].score;
+        r = vocabulary_add(vocabulary, arena, text, strlen(text), (uint32_t)id, err);
+    }
+    for (size_t i = numbering->skipped; i < file->count && r == 0; i++, id++) {
         const struct sentencepiece_piece *piece = &file->pieces[i];
-        size_t id = i + SPECIALS - FILE_SPECIALS;
         scores[id] = (double)piece->score;
         r = vocabulary_add(vocabulary, arena, piece->text, piece->size, (uint32_t)id, err);
     }
     if (r == 0)
-        r = vocabulary_add(vocabulary, arena, "<mask>", 6, (uint32_t)(count - 1), err);
+        r = vocabulary_add(vocabulary, arena, "<mask>", 6, (uint32_t)id, err);
     return r;
 }
 
-/* The tokens that are matched as they stand: those of the configuration where it lists them, else
- * the five, <mask> taking the white space before it if the configuration says so. */
-static int add_specials(struct tokenizer *tokenizer, const json_t *config, struct err *err)
+static int add_specials(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                        const struct numbering *numbering, struct err *err)
 {
-    json_t *decoder = json_object_get(config, "added_tokens_decoder"), *item;
-    const json_t *mask = json_object_get(config, "mask_token");
-    struct added_token_entry entry = {.special = true};
-    const char *key;
-    int r = tokenizer_open_added(tokenizer, json_object_size(decoder) + SPECIALS + 1, err);
-
-    json_object_foreach(decoder, key, item)
-    {
-        if (r == 0)
-            r = tokenizer_add_described(tokenizer, item, err);
-    }
-    if (decoder || r < 0)
-        return r;
-    for (size_t i = 0; i < SPECIALS && r == 0; i++) {
-        entry.text = specials[i];
-        entry.size = strlen(specials[i]);
-        r = tokenizer_add_token(tokenizer, &entry, err);
-    }
-    entry.text = "<mask>";
-    entry.size = 6;
-    if (r == 0)
-        r = tokenizer_flag(mask, "lstrip", false, &entry.lstrip, err);
-    return r < 0 ? r : tokenizer_add_token(tokenizer, &entry, err);
+    const struct special_token specials[] = {{"bos_token", "<s>", true, false},
+                                             {"eos_token", "</s>", true, false},
+                                             {"unk_token", "<unk>", false, false},
+                                             {"sep_token", "</s>", true, false},
+                                             {"pad_token", "<pad>", false, false},
+                                             {"cls_token", "<s>", true, false},
+                                             {"mask_token", "<mask>", false, numbering->camembert},
+                                             {NULL, NULL, false, false}};
+    int64_t cls = -1, sep = -1;
+    int r = tokenizer_load_specials(tokenizer, source, specials, !numbering->camembert, &cls, &sep,
+                                    err);
+    return r < 0 ? r : tokenizer_set_roberta_templates(tokenizer, cls, sep, err);
 }
 
 static int build(struct tokenizer *tokenizer, const struct sentencepiece *file,
-                 const json_t *config, struct err *err)
+                 const struct numbering *numbering, const struct tokenizer_source *source,
+                 struct err *err)
 {
     struct unigram_model *model = arena_alloc(&tokenizer->arena, 1, sizeof *model);
-    size_t count = file->count + SPECIALS - FILE_SPECIALS + 1;
+    size_t count = count_pieces(file, numbering);
     double *scores = calloc(count, sizeof *scores);
     bool prefix;
     int r = model && scores ? 0 : err_memory(err, "opening a tokenizer");
@@ -122,7 +112,7 @@ static int build(struct tokenizer *tokenizer, const struct sentencepiece *file,
         goto out;
     tokenizer->kind = &tokenizer_unigram;
     tokenizer->model = model;
-    if ((r = tokenizer_flag(config, "add_prefix_space", true, &prefix, err)) < 0)
+    if ((r = tokenizer_flag(source->config, "add_prefix_space", true, &prefix, err)) < 0)
         goto out;
     model->metaspace = (struct metaspace){.split_white_space = true,
                                           .split = true,
@@ -133,14 +123,12 @@ static int build(struct tokenizer *tokenizer, const struct sentencepiece *file,
         r = charsmap_open(&model->normalizer.charsmap, &tokenizer->arena, file->charsmap,
                           file->charsmap_size, err);
     if (r == 0)
-        r = add_pieces(tokenizer, file, scores, err);
+        r = add_pieces(tokenizer, file, numbering, scores, err);
     if (r == 0)
         r = unigram_open(&model->unigram, &tokenizer->arena, &tokenizer->vocabulary, scores, count,
                          UNKNOWN_ID, err);
     if (r == 0)
-        r = add_specials(tokenizer, config, err);
-    if (r == 0)
-        r = tokenizer_set_roberta_templates(tokenizer, 0, 2, err);
+        r = add_specials(tokenizer, source, numbering, err);
 out:
     free(scores);
     return r;
@@ -150,9 +138,12 @@ int tokenizer_load_sentencepiece(struct tokenizer *tokenizer, const struct token
                                  struct err *err)
 {
     char *path = file_join(source->folder, "sentencepiece.bpe.model"), *data = NULL;
+    static const struct tokenizer_class classes[] = {
+        {"XLMRobertaTokenizer", "xlm-roberta"}, {"CamembertTokenizer", "camembert"}, {NULL, NULL}};
     struct sentencepiece file;
-    size_t size;
-    int r = path ? refuse_others(source, err) : err_memory(err, "opening a tokenizer");
+    size_t size, class = 0;
+    int r = path ? tokenizer_find_class(source, classes, &class, err)
+                 : err_memory(err, "opening a tokenizer");
 
     if (r == 0)
         r = file_read(&data, &size, path, FILE_LIMIT, err);
@@ -161,7 +152,7 @@ int tokenizer_load_sentencepiece(struct tokenizer *tokenizer, const struct token
     if (r == 0)
         r = check_pieces(&file, err);
     if (r == 0)
-        r = build(tokenizer, &file, source->config, err);
+        r = build(tokenizer, &file, class ? &camembert : &xlm_roberta, source, err);
     free(data);
     free(path);
     return r;

@@ -1,5 +1,5 @@
-/* vocab.txt, one piece a line and the id its number, with tokenizer_config.json beside it: how BERT
- * models came before tokenizer.json. Runs once, before the tokenizer is shared.
+/* vocab.txt, one piece a line and the id its number: how BERT, DistilBERT and MPNet models came
+ * before tokenizer.json. Runs once, before the tokenizer is shared.
  */
 #include "encoder/tokenizer/load.h"
 
@@ -37,81 +37,49 @@ static int load_lines(struct tokenizer *tokenizer, const char *data, size_t size
     return 0;
 }
 
-/* The five tokens of BERT, of which [PAD] and [MASK] may be missing; or where the configuration has
- * an "added_tokens_decoder" ({"100": {"content": "[UNK]", "lstrip": false ...} ...}) those in it.
- */
-static int load_specials(struct tokenizer *tokenizer, const json_t *config, struct err *err)
-{
-    static const struct {
-        const char *key, *fallback;
-        bool needed;
-    } specials[] = {{"cls_token", "[CLS]", true},
-                    {"sep_token", "[SEP]", true},
-                    {"unk_token", "[UNK]", true},
-                    {"pad_token", "[PAD]", false},
-                    {"mask_token", "[MASK]", false}};
-    uint32_t ids[5] = {0};
-    json_t *decoder = json_object_get(config, "added_tokens_decoder"), *item;
-    const char *key;
-    int r = tokenizer_open_added(tokenizer, json_object_size(decoder), err);
+/* MPNet's vocabulary is BERT's with other special tokens, and its pairs are RoBERTa's. */
+enum { CLASS_MPNET = 2 };
+static const struct tokenizer_class classes[] = {{"BertTokenizer", "bert"},
+                                                 {"DistilBertTokenizer", "distilbert"},
+                                                 {"MPNetTokenizer", "mpnet"},
+                                                 {NULL, NULL}};
 
-    for (size_t i = 0; i < 5 && r == 0; i++) {
-        const char *name = tokenizer_special_name(config, specials[i].key, specials[i].fallback);
-        const struct piece *piece = vocabulary_find(&tokenizer->vocabulary, name, strlen(name));
-        if (!piece && specials[i].needed)
-            return err_set(err, ERR_CORRUPT, "the vocabulary lacks the %s '%.40s'", specials[i].key,
-                           name);
-        if (!piece)
-            continue;
-        ids[i] = piece->id;
-        struct added_token_entry entry = {.text = name, .size = strlen(name), .special = true};
-        if (!decoder)
-            r = tokenizer_add_token(tokenizer, &entry, err);
-    }
-    json_object_foreach(decoder, key, item)
-    {
-        if (r == 0)
-            r = tokenizer_add_described(tokenizer, item, err);
-    }
+static const struct special_token bert_specials[] = {
+    {"unk_token", "[UNK]", true, false},    {"sep_token", "[SEP]", true, false},
+    {"pad_token", "[PAD]", false, false},   {"cls_token", "[CLS]", true, false},
+    {"mask_token", "[MASK]", false, false}, {NULL, NULL, false, false}};
+
+static const struct special_token mpnet_specials[] = {
+    {"bos_token", "<s>", false, false},    {"eos_token", "</s>", false, false},
+    {"unk_token", "[UNK]", true, false},   {"sep_token", "</s>", true, false},
+    {"pad_token", "<pad>", false, false},  {"cls_token", "<s>", true, false},
+    {"mask_token", "<mask>", false, true}, {NULL, NULL, false, false}};
+
+static int load_specials(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                         bool mpnet, struct err *err)
+{
+    int64_t cls = -1, sep = -1;
+    int r = tokenizer_load_specials(tokenizer, source, mpnet ? mpnet_specials : bert_specials, true,
+                                    &cls, &sep, err);
     if (r < 0)
         return r;
-    return tokenizer_set_bert_templates(tokenizer, ids[0], ids[1], err);
-}
-
-int tokenizer_refuse_added_tokens(const char *folder, const json_t *config, struct err *err)
-{
-    json_t *added = NULL;
-    int r = 0;
-    char *path = file_join(folder, "added_tokens.json");
-    if (!path)
-        return err_memory(err, "opening a tokenizer");
-    if (!json_object_get(config, "added_tokens_decoder") && file_exists(path))
-        r = json_read_object(&added, path, FILE_LIMIT, err);
-    if (json_object_size(added) > 0)
-        r = err_set(
-            err, ERR_UNSUPPORTED,
-            "%s adds tokens to the vocabulary, which is supported only as a tokenizer.json; "
-            "make that once: python3 -c \"from transformers import AutoTokenizer as T; "
-            "T.from_pretrained('%s').save_pretrained('%s')\"",
-            path, folder, folder);
-    json_decref(added);
-    free(path);
-    return r;
+    tokenizer->trim.on = mpnet; /* of the mask and the white space that it takes */
+    return mpnet ? tokenizer_set_roberta_templates(tokenizer, cls, sep, err)
+                 : tokenizer_set_bert_templates(tokenizer, cls, sep, err);
 }
 
 int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                          struct err *err)
 {
-    const json_t *config = source->config;
     char *path = file_join(source->folder, "vocab.txt");
     char *data = NULL;
-    size_t size;
+    size_t size, class = 0;
     int r = path ? 0 : err_memory(err, "opening a tokenizer");
 
     tokenizer->kind = &tokenizer_bert;
     tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
     if (r == 0)
-        r = tokenizer_refuse_added_tokens(source->folder, config, err);
+        r = tokenizer_find_class(source, classes, &class, err);
     if (r == 0)
         r = tokenizer_override_normalizer(&tokenizer->normalizer, source, err);
     if (r == 0)
@@ -119,10 +87,11 @@ int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_sou
     if (r == 0)
         r = load_lines(tokenizer, data, size, err);
     if (r == 0)
-        r = tokenizer_set_model(tokenizer, tokenizer_special_name(config, "unk_token", "[UNK]"),
-                                "##", MAX_CHARS, err);
+        r = tokenizer_set_model(tokenizer,
+                                tokenizer_special_name(source->config, "unk_token", "[UNK]"), "##",
+                                MAX_CHARS, err);
     if (r == 0)
-        r = load_specials(tokenizer, config, err);
+        r = load_specials(tokenizer, source, class == CLASS_MPNET, err);
     free(data);
     free(path);
     return r;

@@ -1,5 +1,5 @@
-/* vocab.json with merges.txt, and tokenizer_config.json and special_tokens_map.json beside them:
- * how RoBERTa models came before tokenizer.json. Runs once, before the tokenizer is shared.
+/* vocab.json with merges.txt, how RoBERTa models came before tokenizer.json. Runs once, before the
+ * tokenizer is shared.
  */
 #include "encoder/tokenizer/load.h"
 
@@ -60,74 +60,19 @@ static int read_merges(struct tokenizer *tokenizer, const char *folder, struct b
     return r;
 }
 
-/* The configuration that describes a special token, or NULL: tokenizer_config.json comes first. */
-static const json_t *describing(const json_t *config, const json_t *map, const char *key)
-{
-    const json_t *value = json_object_get(config, key);
-    if (!value || json_is_null(value))
-        value = json_object_get(map, key);
-    return value && !json_is_null(value) ? value : NULL;
-}
-
-/* A special token that the vocabulary has; *ret_id is -1 where it lacks it. */
-static int add_special(struct tokenizer *tokenizer, const json_t *value, const char *name,
-                       bool lstrip, bool add, int64_t *ret_id, struct err *err)
-{
-    struct added_token_entry entry = {.lstrip = lstrip, .special = true};
-    const json_t *content = json_is_object(value) ? json_object_get(value, "content") : value;
-    int r;
-
-    if (value && !json_is_string(content))
-        return err_set(err, ERR_CORRUPT, "a special token has no content");
-    entry.text = content ? json_string_value(content) : name;
-    entry.size = content ? json_string_length(content) : strlen(name);
-    const struct piece *piece = vocabulary_find(&tokenizer->vocabulary, entry.text, entry.size);
-    *ret_id = piece ? (int64_t)piece->id : -1;
-    if (!piece || !add)
-        return 0;
-    if ((r = tokenizer_flag(value, "lstrip", entry.lstrip, &entry.lstrip, err)) < 0 ||
-        (r = tokenizer_flag(value, "rstrip", false, &entry.rstrip, err)) < 0 ||
-        (r = tokenizer_flag(value, "single_word", false, &entry.single_word, err)) < 0)
-        return r;
-    return tokenizer_add_token(tokenizer, &entry, err);
-}
-
-/* The special tokens of RoBERTa; or where the configuration has an "added_tokens_decoder" those in
- * it. The mask takes the white space before it. */
-static int load_specials(struct tokenizer *tokenizer, const json_t *config, const json_t *map,
-                         struct err *err)
-{
-    static const struct {
-        const char *key, *name;
-        bool lstrip, needed;
-    } specials[] = {{"cls_token", "<s>", false, true},
-                    {"sep_token", "</s>", false, true},
-                    {"unk_token", "<unk>", false, false},
-                    {"pad_token", "<pad>", false, false},
-                    {"mask_token", "<mask>", true, false}};
-    int64_t ids[5];
-    json_t *decoder = json_object_get(config, "added_tokens_decoder"), *item;
-    const char *key;
-    int r = tokenizer_open_added(tokenizer, json_object_size(decoder), err);
-
-    for (size_t i = 0; i < 5 && r == 0; i++) {
-        r = add_special(tokenizer, describing(config, map, specials[i].key), specials[i].name,
-                        specials[i].lstrip, !decoder, &ids[i], err);
-        if (r == 0 && specials[i].needed && ids[i] < 0)
-            r = err_set(err, ERR_CORRUPT, "the vocabulary lacks the %s", specials[i].key);
-    }
-    json_object_foreach(decoder, key, item)
-    {
-        if (r == 0)
-            r = tokenizer_add_described(tokenizer, item, err);
-    }
-    return r < 0 ? r : tokenizer_set_roberta_templates(tokenizer, ids[0], ids[1], err);
-}
+/* As the reference has it now, the mask takes the white space before it only where a file says so.
+ */
+static const struct special_token specials[] = {
+    {"bos_token", "<s>", false, false},     {"eos_token", "</s>", false, false},
+    {"unk_token", "<unk>", false, false},   {"sep_token", "</s>", true, false},
+    {"pad_token", "<pad>", false, false},   {"cls_token", "<s>", true, false},
+    {"mask_token", "<mask>", false, false}, {NULL, NULL, false, false}};
 
 /* vocab.json and the settings; the merges need the first, the added tokens both. */
 static int load(struct tokenizer *tokenizer, const struct tokenizer_source *source,
-                const json_t *pieces, const json_t *map, struct err *err)
+                const json_t *pieces, struct err *err)
 {
+    int64_t cls = -1, sep = -1;
     struct bpe *model;
     int r = tokenizer_load_pieces(tokenizer, pieces, err);
 
@@ -137,22 +82,23 @@ static int load(struct tokenizer *tokenizer, const struct tokenizer_source *sour
         (r = tokenizer_flag(source->config, "trim_offsets", true, &tokenizer->trim.on, err)) < 0)
         return r;
     tokenizer->trim.prefixed = model->add_prefix_space;
-    return load_specials(tokenizer, source->config, map, err);
+    r = tokenizer_load_specials(tokenizer, source, specials, true, &cls, &sep, err);
+    return r < 0 ? r : tokenizer_set_roberta_templates(tokenizer, cls, sep, err);
 }
 
 int tokenizer_load_vocab_merges(struct tokenizer *tokenizer, const struct tokenizer_source *source,
                                 struct err *err)
 {
-    json_t *pieces = NULL, *map = NULL;
+    static const struct tokenizer_class classes[] = {{"RobertaTokenizer", "roberta"}, {NULL, NULL}};
+    json_t *pieces = NULL;
+    size_t class;
     int r;
 
     if (source->do_lower_case > 0)
         return tokenizer_unsupported("setting", "do_lower_case", err);
-    if ((r = tokenizer_refuse_added_tokens(source->folder, source->config, err)) == 0 &&
-        (r = tokenizer_read_optional(&pieces, source->folder, "vocab.json", err)) == 0 &&
-        (r = tokenizer_read_optional(&map, source->folder, "special_tokens_map.json", err)) == 0)
-        r = load(tokenizer, source, pieces, map, err);
+    if ((r = tokenizer_find_class(source, classes, &class, err)) == 0 &&
+        (r = tokenizer_read_optional(&pieces, source->folder, "vocab.json", err)) == 0)
+        r = load(tokenizer, source, pieces, err);
     json_decref(pieces);
-    json_decref(map);
     return r;
 }

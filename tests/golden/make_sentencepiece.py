@@ -6,7 +6,7 @@
 tests/golden/sentencepiece/: a model of a few hundred pieces, trained on the text below, with a
 character map of a few rules; as sentencepiece.bpe.model, as the tokenizer.json that `transformers`
 makes of it, and expected.txt with what the reference makes of some texts (the text as JSON, then
-"id:start:end" with offsets in code points). tests/fuzz/encoder/corpus/sentencepiece/: the model, a
+"id:start:end" with offsets in code points), expected_camembert.txt with what CamemBERT's class does. tests/fuzz/encoder/corpus/sentencepiece/: the model, a
 tiny one and a character map, as seeds. Needs `sentencepiece`, `transformers` and `protobuf`.
 """
 import json
@@ -16,7 +16,7 @@ import tempfile
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from transformers import XLMRobertaTokenizer
+from transformers import CamembertTokenizer, XLMRobertaTokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "sentencepiece")
@@ -55,6 +55,14 @@ def train(folder):
     return os.path.join(folder, "small.model")
 
 
+def expect(name, backend):
+    with open(os.path.join(GOLDEN, name), "w", encoding="utf-8") as file:
+        for text in TEXTS:
+            encoding = backend.encode(text)
+            tokens = " ".join(f"{i}:{s}:{e}" for i, (s, e) in zip(encoding.ids, encoding.offsets))
+            file.write(f"{json.dumps(text)}\t{tokens}\n")
+
+
 def main():
     os.makedirs(GOLDEN, exist_ok=True)
     os.makedirs(SEEDS, exist_ok=True)
@@ -73,12 +81,9 @@ def main():
         tokenizer = XLMRobertaTokenizer.from_pretrained(folder)
         tokenizer.save_pretrained(os.path.join(folder, "saved"))
         shutil.copy(os.path.join(folder, "saved", "tokenizer.json"), GOLDEN)
-    backend = tokenizer.backend_tokenizer
-    with open(os.path.join(GOLDEN, "expected.txt"), "w", encoding="utf-8") as file:
-        for text in TEXTS:
-            encoding = backend.encode(text)
-            tokens = " ".join(f"{i}:{s}:{e}" for i, (s, e) in zip(encoding.ids, encoding.offsets))
-            file.write(f"{json.dumps(text)}\t{tokens}\n")
+        camembert = CamembertTokenizer.from_pretrained(folder)
+    expect("expected.txt", tokenizer.backend_tokenizer)
+    expect("expected_camembert.txt", camembert.backend_tokenizer)
     shutil.copy(path, os.path.join(SEEDS, "model"))
     with open(os.path.join(SEEDS, "charsmap"), "wb") as file:
         file.write(model.normalizer_spec.precompiled_charsmap)

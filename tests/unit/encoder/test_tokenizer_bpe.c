@@ -237,17 +237,22 @@ static void merges_may_be_pairs(void **state)
     tokenizer_close(tokenizer);
 }
 
-/* A folder with vocab.json and merges.txt; both go when it is opened. */
-static struct tokenizer *open_files(const char *vocabulary, const char *merges, struct err *err)
+/* A folder with vocab.json, merges.txt and, where it is not NULL, special_tokens_map.json; all go
+ * when it is opened. */
+static struct tokenizer *open_files(const char *vocabulary, const char *merges, const char *map,
+                                    struct err *err)
 {
     struct fixture_folder folder = fixture_folder();
     struct tokenizer *tokenizer = NULL;
 
     fixture_write(&folder, "vocab.json", vocabulary);
     fixture_write(&folder, "merges.txt", merges);
+    if (map)
+        fixture_write(&folder, "special_tokens_map.json", map);
     tokenizer_open(&tokenizer, folder.path, -1, err);
     fixture_unlink(&folder, "vocab.json");
     fixture_unlink(&folder, "merges.txt");
+    fixture_unlink(&folder, "special_tokens_map.json");
     fixture_remove(&folder);
     return tokenizer;
 }
@@ -257,7 +262,8 @@ static void the_older_files_give_the_same(void **state)
     (void)state;
     struct err err = {0};
     struct tokenizer *tokenizer =
-        open_files(VOCABULARY, "#version: 0.2\nb c\r\n" G " a\na b\nab c\n" G "a b\nab ab", &err);
+        open_files(VOCABULARY, "#version: 0.2\nb c\r\n" G " a\na b\nab c\n" G "a b\nab ab",
+                   "{\"mask_token\": {\"content\": \"<mask>\", \"lstrip\": true}}", &err);
     if (!tokenizer)
         fail_msg("%s", err.message);
     assert_places(tokenizer, "abc  <mask> ab", "<s> a|0-1 bc|1-3 <mask>|5-11 " G "ab|12-14 </s>");
@@ -266,10 +272,21 @@ static void the_older_files_give_the_same(void **state)
     free(shown);
     tokenizer_close(tokenizer);
 
-    assert_null(open_files(VOCABULARY, "a b\nb b\n", &err));
+    assert_null(open_files(VOCABULARY, "a b\nb b\n", NULL, &err));
     assert_non_null(strstr(err.message, "merges.txt: merge 2"));
-    assert_null(open_files("{\"a\":0}", "", &err));
-    assert_non_null(strstr(err.message, "cls_token"));
+    assert_null(open_files("{\"a\":0}", "", NULL, &err));
+    assert_non_null(strstr(err.message, "sep_token"));
+}
+
+static void the_mask_of_older_files_takes_a_space_only_where_they_say_so(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct tokenizer *tokenizer = open_files(VOCABULARY, G " a\na b\n" G "a b\n", NULL, &err);
+    if (!tokenizer)
+        fail_msg("%s", err.message);
+    assert_tokens(tokenizer, "ab <mask>", "<s> ab " G " <mask> </s>");
+    tokenizer_close(tokenizer);
 }
 
 static char *read_data(const char *name, size_t *ret_size)
@@ -331,7 +348,7 @@ static void gpt2_golden_ids_are_met(void **state)
     char *vocabulary = gpt2_vocabulary(merges);
     struct err err = {0};
     struct token_list list = {0};
-    struct tokenizer *tokenizer = open_files(vocabulary, merges, &err);
+    struct tokenizer *tokenizer = open_files(vocabulary, merges, NULL, &err);
     if (!tokenizer)
         fail_msg("%s", err.message);
     char *line = output;
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(what_is_not_built_or_wrong_is_refused_with_the_reason),
         cmocka_unit_test(merges_may_be_pairs),
         cmocka_unit_test(the_older_files_give_the_same),
+        cmocka_unit_test(the_mask_of_older_files_takes_a_space_only_where_they_say_so),
         cmocka_unit_test(gpt2_golden_ids_are_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

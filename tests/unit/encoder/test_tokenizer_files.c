@@ -53,7 +53,7 @@ static void a_vocabulary_of_lines_makes_a_tokenizer(void **state)
     fixture_remove(&folder);
 }
 
-static void tokens_added_beside_a_vocabulary_are_refused_not_forgotten(void **state)
+static void tokens_added_beside_a_vocabulary_come_after_it(void **state)
 {
     (void)state;
     struct fixture_folder folder = fixture_folder();
@@ -62,9 +62,71 @@ static void tokens_added_beside_a_vocabulary_are_refused_not_forgotten(void **st
     fixture_write(&folder, "vocab.txt", VOCAB);
     fixture_write(&folder, "added_tokens.json", "{}");
     opened_assert_tokens(&folder, -1, "the", "[CLS] the [SEP]");
-    fixture_write(&folder, "added_tokens.json", "{\"<new>\": 10}");
+    fixture_write(&folder, "added_tokens.json", "{\"<b>\": 11, \"NEW\": 10}");
+    opened_assert_tokens(&folder, -1, "the <b> new the", "[CLS] the <b> NEW the [SEP]");
+    assert_int_equal(tokenizer_open(&tokenizer, folder.path, -1, &err), 0);
+    assert_int_equal(tokenizer_vocabulary_size(tokenizer), 12);
+    tokenizer_close(tokenizer);
+    fixture_write(&folder, "added_tokens.json", "{\"<b>\": \"ten\"}");
+    assert_int_equal(tokenizer_open(&tokenizer, folder.path, -1, &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "<b>"));
+    fixture_remove(&folder);
+}
+
+static void the_map_of_special_tokens_comes_before_the_configuration(void **state)
+{
+    (void)state;
+    struct fixture_folder folder = fixture_folder();
+    fixture_write(&folder, "vocab.txt", VOCAB);
+    fixture_write(&folder, "tokenizer_config.json", "{\"cls_token\": \"[CLS]\"}");
+    fixture_write(&folder, "special_tokens_map.json",
+                  "{\"cls_token\": {\"content\": \"cafe\", \"rstrip\": true},"
+                  " \"additional_special_tokens\": [\"<x>\"]}");
+    opened_assert_tokens(&folder, -1, "the <x> caf\xC3\xA9", "cafe the <x> cafe [SEP]");
+    fixture_write(&folder, "tokenizer_config.json", "{\"added_tokens_decoder\": {}}");
+    opened_assert_tokens(&folder, -1, "the", "[CLS] the [SEP]");
+    fixture_unlink(&folder, "special_tokens_map.json");
+    fixture_remove(&folder);
+}
+
+#define MPNET_VOCAB "<s>\n<pad>\n</s>\n[UNK]\n<mask>\nthe\ncafe\n"
+
+static void mpnet_has_its_own_special_tokens_and_pairs(void **state)
+{
+    static const char *const says[][2] = {
+        {"tokenizer_config.json", "{\"tokenizer_class\": \"MPNetTokenizerFast\"}"},
+        {"config.json", "{\"model_type\": \"mpnet\"}"}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture_folder folder = fixture_folder();
+        struct tokenizer *tokenizer = NULL;
+        struct err err = {0};
+        fixture_write(&folder, "vocab.txt", MPNET_VOCAB);
+        fixture_write(&folder, says[i][0], says[i][1]);
+        if (tokenizer_open(&tokenizer, folder.path, -1, &err) < 0)
+            fail_msg("%s", err.message);
+        char *shown = fixture_show(tokenizer, "The <mask>", 10, "caf\xC3\xA9 x", 0, false);
+        assert_string_equal(shown, "<s> the <mask> </s> </s> cafe [UNK] </s>");
+        free(shown);
+        tokenizer_close(tokenizer);
+        fixture_unlink(&folder, says[i][0]);
+        fixture_remove(&folder);
+    }
+}
+
+static void the_class_of_another_tokenizer_is_refused_by_name(void **state)
+{
+    (void)state;
+    struct fixture_folder folder = fixture_folder();
+    struct tokenizer *tokenizer = NULL;
+    struct err err = {0};
+    fixture_write(&folder, "vocab.txt", VOCAB);
+    fixture_write(&folder, "tokenizer_config.json",
+                  "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}");
     assert_int_equal(tokenizer_open(&tokenizer, folder.path, -1, &err), ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "added_tokens.json"));
+    assert_non_null(strstr(err.message, "BertJapaneseTokenizer"));
+    assert_non_null(strstr(err.message, "save_pretrained"));
     fixture_remove(&folder);
 }
 
@@ -313,7 +375,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_without_tokenizer_files_is_not_found),
         cmocka_unit_test(a_vocabulary_of_lines_makes_a_tokenizer),
-        cmocka_unit_test(tokens_added_beside_a_vocabulary_are_refused_not_forgotten),
+        cmocka_unit_test(tokens_added_beside_a_vocabulary_come_after_it),
+        cmocka_unit_test(the_map_of_special_tokens_comes_before_the_configuration),
+        cmocka_unit_test(mpnet_has_its_own_special_tokens_and_pairs),
+        cmocka_unit_test(the_class_of_another_tokenizer_is_refused_by_name),
         cmocka_unit_test(lines_may_end_as_windows_ends_them_and_the_last_may_lack_its_end),
         cmocka_unit_test(a_configuration_names_its_special_tokens),
         cmocka_unit_test(the_configuration_wins_over_tokenizer_json),

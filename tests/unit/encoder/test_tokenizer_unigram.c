@@ -65,12 +65,12 @@ static void assert_line(const struct tokenizer *tokenizer, const char *line)
     buf_release(&quoted);
 }
 
-static void assert_golden(const char *folder)
+static void assert_golden(const char *folder, const char *name)
 {
     struct tokenizer *tokenizer = NULL;
     struct err err = {0};
     size_t size, lines = 0;
-    char *expected = read_golden("expected.txt", &size), *rest = expected, *line;
+    char *expected = read_golden(name, &size), *rest = expected, *line;
 
     if (tokenizer_open(&tokenizer, folder, -1, &err) < 0)
         fail_msg("%s", err.message);
@@ -86,24 +86,38 @@ static void assert_golden(const char *folder)
 static void tokens_are_the_references_from_tokenizer_json(void **state)
 {
     (void)state;
-    assert_golden(GOLDEN);
+    assert_golden(GOLDEN, "expected.txt");
 }
 
-static void tokens_are_the_references_from_the_model_file(void **state)
+/* The golden .model as a folder of that class; what it gives must be what is in `expected`. */
+static void assert_model_file(const char *config, const char *expected)
 {
     struct fixture_folder folder = fixture_folder();
     char *path = file_join(folder.path, "sentencepiece.bpe.model");
     size_t size;
     char *model = read_golden("sentencepiece.bpe.model", &size);
 
-    (void)state;
     assert_non_null(path);
     assert_int_equal(file_write(path, model, size, 0644, NULL), 0);
-    assert_golden(folder.path);
+    if (config)
+        fixture_write(&folder, "tokenizer_config.json", config);
+    assert_golden(folder.path, expected);
     unlink(path);
     fixture_remove(&folder);
     free(model);
     free(path);
+}
+
+static void tokens_are_the_references_from_the_model_file(void **state)
+{
+    (void)state;
+    assert_model_file(NULL, "expected.txt");
+}
+
+static void camembert_numbers_the_same_file_otherwise(void **state)
+{
+    (void)state;
+    assert_model_file("{\"tokenizer_class\": \"CamembertTokenizer\"}", "expected_camembert.txt");
 }
 
 /* A model of pieces and scores, the first unknown. */
@@ -325,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_are_the_references_from_tokenizer_json),
         cmocka_unit_test(tokens_are_the_references_from_the_model_file),
+        cmocka_unit_test(camembert_numbers_the_same_file_otherwise),
         cmocka_unit_test(the_best_sum_wins_and_of_equals_the_first),
         cmocka_unit_test(neighbouring_unknown_code_points_are_one_token),
         cmocka_unit_test(a_word_of_a_million_bytes_is_split),
