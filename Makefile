@@ -253,6 +253,24 @@ $(CACHE)/bench-venv/bin/python:
 	$(CACHE)/bench-venv/bin/pip install --quiet torch==2.13.0
 	$(CACHE)/bench-venv/bin/pip install --quiet $(BENCH_PEERS)
 
+REFERENCE_PYTHON   ?= $(CACHE)/reference-venv/bin/python
+REFERENCE_COUNT    ?= 1000000
+REFERENCE_DATA     ?= $(or $(SBERTD_TEST_DATA),../shared/data)
+REFERENCE_PACKAGES := tokenizers==0.23.3 sentencepiece==0.2.3 protobuf==7.36.2 transformers==5.24.0
+.PHONY: test-tokenizers-reference
+test-tokenizers-reference: $(O)/reference/dump_tokens $(REFERENCE_PYTHON) ## tokens beside the reference's (REFERENCE_COUNT= random texts each)
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_old_files.py $<
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_tokenizer.py $< \
+	    '$(REFERENCE_DATA)/tokenizers/all-MiniLM-L6-v2' '$(REFERENCE_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_bpe.py $< '$(REFERENCE_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_unigram.py $< '$(REFERENCE_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_random.py $< '$(REFERENCE_DATA)' \
+	    --count $(REFERENCE_COUNT)
+
+$(CACHE)/reference-venv/bin/python:
+	python3 -m venv $(CACHE)/reference-venv
+	$(CACHE)/reference-venv/bin/pip install --quiet $(REFERENCE_PACKAGES)
+
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh
 
