@@ -247,6 +247,11 @@ bench: $(O)/bench/encoder/bench_encode $(BENCH_PYTHON) ## encode beside its peer
 bench-service: all ## time the daemon from outside: adding, asking, asking during an add
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --lines '$(BENCH_LINES)'
 
+REFERENCE_PYTHON ?= $(BENCH_PYTHON)
+.PHONY: test-reference
+test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS=--all-lengths)
+	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode $(REFERENCE_ARGS)
+
 # torch first, so that what depends on it takes this one.
 $(CACHE)/bench-venv/bin/python:
 	python3 -m venv $(CACHE)/bench-venv

@@ -6,7 +6,8 @@ with those of sentence-transformers.
 
 SBERT_ENCODE is the built program. For each family a random model of true shape (768 wide, 12 heads,
 12 layers or DistilBERT's 6, 512 tokens) with a tiny tokenizer is made in a temporary folder, with
-all six poolings beside each other. Texts have from 1 token to more than the limit: a choice of
+all six poolings beside each other, and encodes texts as they are and with a prompt whose tokens
+pooling leaves out (include_prompt false). Texts have from 1 token to more than the limit: a choice of
 lengths, or each of them with --all-lengths (some minutes a family). Prints for each pooling the
 smallest cosine and the largest difference relative to the norm; ends with 1 where a cosine is below
 0.99999 or a difference above 1e-4. Needs the versions that tests/golden/make_models.py names.
@@ -29,7 +30,8 @@ import make_models
 
 LIMIT = 512
 HIDDEN = 768
-POOLINGS = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
+POOLINGS = ["lasttoken", "cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean"]
+PROMPT = "search the text of a file: "
 LENGTHS = [0, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15, 16, 29, 30, 31, 32, 33, 61, 62, 63, 64, 100, 126, 127,
            128, 129, 200, 255, 256, 300, 400, 508, 509, 510, 511, 512, 700]
 LEAST_COSINE, LARGEST_DIFFERENCE = 0.99999, 1e-4
@@ -84,8 +86,8 @@ def make(folder, family):
     transformer = make_transformer(len(tokenizer))
     make_models.randomize(transformer, len(family))
     transformer.save_pretrained(base)
-    modules = [Transformer(str(base), max_seq_length=LIMIT), Pooling(HIDDEN, pooling_mode=POOLINGS)]
-    SentenceTransformer(modules=modules, device="cpu").save_pretrained(
+    modules = [Transformer(str(base), max_seq_length=LIMIT), Pooling(HIDDEN, pooling_mode=POOLINGS, include_prompt=False)]
+    SentenceTransformer(modules=modules, device="cpu", prompts={"query": PROMPT}).save_pretrained(
         str(folder / "model"), create_model_card=False)
     return str(folder / "model")
 
@@ -96,9 +98,9 @@ def texts_of(lengths):
     return [" ".join(random.choices(words, k=length)) for length in lengths]
 
 
-def ours(program, folder, model, texts):
+def ours(program, folder, model, texts, *options):
     (folder / "texts.txt").write_text("".join(text + "\n" for text in texts))
-    subprocess.run([program, "--quiet", "--model", model, "--output", folder / "vectors.npy",
+    subprocess.run([program, "--quiet", *options, "--model", model, "--output", folder / "vectors.npy",
                     folder / "texts.txt"], check=True)
     return numpy.load(folder / "vectors.npy").astype(numpy.float64)
 
@@ -131,9 +133,13 @@ def main():
             folder = pathlib.Path(name)
             model = make(folder, family)
             reference = SentenceTransformer(model, device="cpu", local_files_only=True)
-            wanted = reference.encode(texts, batch_size=8, show_progress_bar=False)
-            got = ours(arguments.program, folder, model, texts)
-            good = compare(family, got, wanted.astype(numpy.float64)) and good
+            for prompt in (None, "query"):
+                wanted = reference.encode(texts, batch_size=8, show_progress_bar=False,
+                                          prompt_name=prompt)
+                options = [f"--prompt-name={prompt}"] if prompt else []
+                got = ours(arguments.program, folder, model, texts, *options)
+                name = f"{family}, a prompt left out" if prompt else family
+                good = compare(name, got, wanted.astype(numpy.float64)) and good
     sys.exit(0 if good else 1)
 
 
