@@ -296,7 +296,18 @@ static void what_is_not_built_is_refused_by_name(void **state)
          "Lowercase"},
         {"{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+\"},\"content\":\"\"}", metaspace, "",
          "x+"},
+        {"{\"type\":\"NFC\"}", metaspace, "", "NFC"},
+        {"{\"type\":\"NFD\"}", metaspace, "", "NFD"},
+        {"{\"type\":\"NFKD\"}", metaspace, "", "NFKD"},
+        {"{\"type\":\"StripAccents\"}", metaspace, "", "StripAccents"},
+        {"{\"type\":\"Prepend\",\"prepend\":\"x\"}", metaspace, "", "Prepend"},
+        {"{\"type\":\"BertNormalizer\"}", metaspace, "", "BertNormalizer"},
         {"null", "{\"type\":\"Digits\"}", "", "Digits"},
+        {"null", "{\"type\":\"Whitespace\"}", "", "Whitespace"},
+        {"null", "{\"type\":\"Punctuation\"}", "", "Punctuation"},
+        {"null", "{\"type\":\"Split\"}", "", "Split"},
+        {"null", "{\"type\":\"BertPreTokenizer\"}", "", "BertPreTokenizer"},
+        {"null", "{\"type\":\"ByteLevel\"}", "", "ByteLevel"},
         {"null", metaspace, "\"byte_fallback\":true,", "byte_fallback"},
     };
     struct err err = {0};
