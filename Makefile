@@ -239,10 +239,14 @@ fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for l
 BENCH_PYTHON ?= $(CACHE)/bench-venv/bin/python
 BENCH_LINES  ?= $(or $(SBERTD_TEST_DATA),../shared/data)/sentences/headlines_en.txt
 BENCH_PEERS  := sentence-transformers==6.2.0 onnxruntime==1.32.0 openvino==2026.4.1 onnx==1.23.2
-.PHONY: bench bench-service
+.PHONY: bench bench-service bench-headline
 bench: $(O)/bench/encoder/bench_encode $(BENCH_PYTHON) ## encode beside its peers (QUICK=1: fewer lines)
 	@$(BENCH_PYTHON) tests/bench/encode.py --ours $< --lines '$(BENCH_LINES)' \
 	    $(if $(QUICK),--count 1000 --rounds 1)
+
+bench-headline: all $(O)/bench/index/bench_pairs $(BENCH_PYTHON) ## the most similar of 10,000 texts, beside the other ways (QUICK=1)
+	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
+	    --sentences '$(dir $(BENCH_LINES))' $(if $(QUICK),--quick)
 
 bench-service: all ## time the daemon from outside: adding, asking, asking during an add
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --lines '$(BENCH_LINES)'
