@@ -17,11 +17,14 @@ enum { NAME_SIZE = 128, LABELS_LIMIT = 1 << 16, LABELS_BY_DEFAULT = 2 };
 static const struct head {
     const char *architecture;
     const char *dense, *out;
+    enum activation activation; /* between the two */
 } heads[] = {
-    {"bert", "bert.pooler.dense", "classifier"},
-    {"roberta", "classifier.dense", "classifier.out_proj"},
-    {"camembert", "classifier.dense", "classifier.out_proj"},
-    {"xlm-roberta", "classifier.dense", "classifier.out_proj"},
+    {"bert", "bert.pooler.dense", "classifier", ACTIVATION_TANH},
+    {"roberta", "classifier.dense", "classifier.out_proj", ACTIVATION_TANH},
+    {"camembert", "classifier.dense", "classifier.out_proj", ACTIVATION_TANH},
+    {"xlm-roberta", "classifier.dense", "classifier.out_proj", ACTIVATION_TANH},
+    {"mpnet", "classifier.dense", "classifier.out_proj", ACTIVATION_TANH},
+    {"distilbert", "pre_classifier", "classifier", ACTIVATION_RELU},
 };
 
 static int bind(const struct model *model, const char *name, size_t in, size_t out,
@@ -138,7 +141,7 @@ static int read_rule(const struct model *model, const json_t *config, size_t lab
 
 int classifier_read(struct classifier *ret_classifier, const struct model *model, struct err *err)
 {
-    struct classifier classifier = {.activation = ACTIVATION_TANH};
+    struct classifier classifier = {0};
     size_t hidden = model->hidden_size;
     const struct head *head = NULL;
     json_t *config;
@@ -151,6 +154,8 @@ int classifier_read(struct classifier *ret_classifier, const struct model *model
         r = read_labels(model, config, &classifier.labels, err);
     if (r == 0)
         r = read_rule(model, config, classifier.labels, &classifier.rule, err);
+    if (r == 0)
+        classifier.activation = head->activation;
     if (r == 0)
         r = bind(model, head->dense, hidden, hidden, &classifier.dense, err);
     if (r == 0)

@@ -35,6 +35,9 @@ MODELS = {
     "one-label-logits": dict(labels=1, style="old", activation="torch.nn.modules.linear.Identity"),
     "three-labels": dict(labels=3, style="new", activation=None, dtype=torch.float16),
     "roberta-two-labels": dict(labels=2, style="new", activation=None, family="roberta"),
+    "distilbert-one-label": dict(labels=1, style="new", activation=None, family="distilbert"),
+    "mpnet-two-labels": dict(labels=2, style="new", activation=None, family="mpnet"),
+    "xlm-roberta-one-label": dict(labels=1, style="new", activation=None, family="xlm-roberta"),
 }
 
 
@@ -48,6 +51,24 @@ def classifier(base, family, labels):
         config = transformers.RobertaConfig(
             vocab_size=len(tokenizer), type_vocab_size=1, max_position_embeddings=42, **sizes)
         kind = transformers.RobertaForSequenceClassification
+    elif family == "xlm-roberta":
+        tokenizer = make_models.xlm_roberta_tokenizer(base)
+        tokenizer.model_max_length = 32
+        config = transformers.XLMRobertaConfig(
+            vocab_size=len(tokenizer), type_vocab_size=1, max_position_embeddings=42, **sizes)
+        kind = transformers.XLMRobertaForSequenceClassification
+    elif family == "mpnet":
+        tokenizer = make_models.mpnet_tokenizer(base)
+        tokenizer.model_max_length = 32
+        config = transformers.MPNetConfig(
+            vocab_size=len(tokenizer), max_position_embeddings=42, **sizes)
+        kind = transformers.MPNetForSequenceClassification
+    elif family == "distilbert":
+        tokenizer = make_models.bert_tokenizer(base, transformers.DistilBertTokenizer)
+        config = transformers.DistilBertConfig(
+            vocab_size=len(tokenizer), dim=32, n_layers=2, n_heads=4, hidden_dim=48,
+            max_position_embeddings=40, num_labels=labels)
+        kind = transformers.DistilBertForSequenceClassification
     else:
         tokenizer = make_models.bert_tokenizer(base)
         config = transformers.BertConfig(
