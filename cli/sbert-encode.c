@@ -49,7 +49,8 @@ static const struct argp_option option_table[] = {
     {"prompt-name", OPTION_PROMPT_NAME, "NAME", 0, "put the model's prompt of that name", 0},
     {"max-length", OPTION_MAX_LENGTH, "TOKENS", 0, "cut texts here (the model's own limit)", 0},
     {"escape-special-tokens", OPTION_ESCAPE, NULL, 0, "take [SEP] in a text as text", 0},
-    {"precision", OPTION_PRECISION, "f32", 0, "what to compute in: f32", 0},
+    {"precision", OPTION_PRECISION, "P", 0,
+     "to compute in: f32, bf16, int8 or auto, the fastest that keeps the quality (auto)", 0},
     {"threads", 't', "N", 0, "threads (all CPUs that are ours)", 0},
     {"batch", OPTION_BATCH, "N", 0, "texts read before they are encoded (1024)", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
@@ -123,7 +124,6 @@ static error_t parse_choice(int key, char *argument, struct argp_state *state)
 {
     static const char *const formats[] = {"lines", "jsonl", NULL};
     static const char *const invalid[] = {"refuse", "replace", "skip", NULL};
-    static const char *const precisions[] = {"f32", NULL};
     struct encode_options *options = &((struct command_line *)state->input)->options;
 
     switch (key) {
@@ -137,7 +137,8 @@ static error_t parse_choice(int key, char *argument, struct argp_state *state)
                                                         "refuse, replace or skip");
         return 0;
     case OPTION_PRECISION:
-        choice(state, "--precision", argument, precisions, "f32");
+        if (precision_parse(argument, &options->precision, NULL) < 0)
+            argp_error(state, "--precision is auto, f32, bf16 or int8, not %s", argument);
         return 0;
     case 't':
         options->threads = (int)number(state, "--threads", argument, THREADS_MAX);

@@ -119,7 +119,7 @@ int engine_get(struct engine *engine, const char *collection, const char *id, st
     int r = engine_enter(engine, err);
     if (r)
         return r;
-    r = collection_take(engine, collection, &found, err);
+    r = collection_take_unready(engine, collection, &found, err);
     if (!r)
         r = store_get(engine->store, found->stored.key, id, arena, ret_row, err);
     collection_release(engine, found);
@@ -135,7 +135,7 @@ int engine_list(struct engine *engine, const char *collection, const char *after
     int r = engine_enter(engine, err);
     if (r)
         return r;
-    r = collection_take(engine, collection, &found, err);
+    r = collection_take_unready(engine, collection, &found, err);
     if (!r)
         r = store_list(engine->store, found->stored.key, after, source, limit, arena, ret_rows,
                        ret_count, err);

@@ -34,16 +34,34 @@ enum {
 struct engine_options {
     const char *data_folder; /* store.sqlite3, index snapshots, the lock */
     const char *model;       /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
-    int threads;             /* for bulk encoding; 0: cpu_count() */
+    enum precision precision;
+    int threads;     /* for bulk encoding; 0: cpu_count() */
+    bool load_later; /* engine_open leaves the collections' indexes to engine_load */
     void (*log)(void *argument, int level, const char *message); /* may be NULL; syslog levels */
     void *log_argument;
 };
 
 /* Opens the data folder (made if missing, locked against a second daemon: ERR_BUSY names the folder
- * and the other's pid), loads the model, and catches every collection's index up. `cancel` (may be
- * NULL) ends it early with ERR_CANCELLED. */
+ * and the other's pid), loads the model, and, unless that is for later, catches every collection's
+ * index up. `cancel` (may be NULL) ends it early with ERR_CANCELLED. */
 int engine_open(struct engine **ret_engine, const struct engine_options *options,
                 const volatile int *cancel, struct err *err);
+
+/* Catches every collection's index up, the small ones first. Meanwhile the engine is in use: what
+ * needs the index of a collection that has not come so far is ERR_BUSY and says how far it is.
+ * Once, after engine_open with `load_later`; it must have returned before engine_close is called.
+ */
+int engine_load(struct engine *engine, const volatile int *cancel, struct err *err);
+
+/* What engine_load has yet to do. */
+struct engine_loading {
+    size_t collections, ready;
+    /* The one it is at, "" where there is none: the vectors that are there of how many. */
+    char name[STORE_NAME_MAX + 1];
+    int64_t vectors, total;
+};
+/* False once there is nothing to do. */
+bool engine_is_loading(struct engine *engine, struct engine_loading *ret_loading);
 
 /* From now on new calls are refused with ERR_BUSY, and calls under way that have committed nothing
  * end with ERR_CANCELLED as soon as they can, for a stop that cannot wait for a long add. Safe from
@@ -95,6 +113,7 @@ struct engine_collection_options {
 
 struct engine_collection {
     struct store_collection stored;
+    bool ready;             /* false while its index is being loaded; all below is 0 then */
     const char *index_kind; /* what answers now: "flat" or "hnsw" */
     size_t index_live, index_tombstones, index_segments, index_tail, index_bytes;
     int64_t index_sequence;

@@ -108,7 +108,7 @@ static struct collection *table_find(struct collection_table *table, const char 
     return found;
 }
 
-int collections_open(struct engine *engine, const volatile int *cancel, struct err *err)
+int collections_open(struct engine *engine, struct err *err)
 {
     struct arena arena = {0};
     struct store_collection *stored;
@@ -124,9 +124,7 @@ int collections_open(struct engine *engine, const volatile int *cancel, struct e
         r = collection_new(engine, &stored[i], &collection, err);
         if (r)
             break;
-        r = collection_load(engine, collection, cancel, err);
-        if (!r)
-            r = table_add(&engine->collections, collection, err);
+        r = table_add(&engine->collections, collection, err);
         if (r) {
             err_prefix(err, "collection %s", stored[i].name);
             collection_free(collection);
@@ -260,6 +258,7 @@ static int create(struct engine *engine, struct store_collection *stored, struct
     if (!r) {
         struct index_options options = collection_index_options(stored);
         r = index_create(&collection->index, &options, err);
+        atomic_store(&collection->ready, r == 0);
         if (!r)
             r = table_add(&engine->collections, collection, err);
         if (r)
@@ -315,14 +314,32 @@ int engine_collection_put(struct engine *engine, const char *name,
 
 /* --- finding --- */
 
-int collection_take(struct engine *engine, const char *name, struct collection **ret_collection,
-                    struct err *err)
+int collection_take_unready(struct engine *engine, const char *name,
+                            struct collection **ret_collection, struct err *err)
 {
     struct collection *collection = table_find(&engine->collections, name);
     if (!collection && strcmp(name, ENGINE_DEFAULT_COLLECTION) == 0)
         return err_set(err, ERR_NOT_FOUND, "nothing is indexed yet: sbert-index add FILE");
     if (!collection)
         return err_set(err, ERR_NOT_FOUND, "there is no collection %.*s", STORE_NAME_MAX, name);
+    *ret_collection = collection;
+    return 0;
+}
+
+int collection_take(struct engine *engine, const char *name, struct collection **ret_collection,
+                    struct err *err)
+{
+    struct collection *collection;
+    int r = collection_take_unready(engine, name, &collection, err);
+    if (r)
+        return r;
+    if (!atomic_load(&collection->ready)) {
+        r = err_set(err, ERR_BUSY,
+                    "collection %s is being loaded: %lld of %lld vectors; try again shortly", name,
+                    atomic_load(&collection->loaded), (long long)collection->stored.passages);
+        collection_release(engine, collection);
+        return r;
+    }
     *ret_collection = collection;
     return 0;
 }
@@ -389,9 +406,13 @@ static void describe(struct engine_collection *ret_collection, const struct coll
                      const struct store_collection *stored)
 {
     struct index_stats stats;
+    *ret_collection = (struct engine_collection){.stored = *stored};
+    if (!atomic_load(&collection->ready))
+        return;
     index_get_stats(collection->index, &stats);
     *ret_collection = (struct engine_collection){
         .stored = *stored,
+        .ready = true,
         .index_kind = stats.kind,
         .index_live = stats.live,
         .index_tombstones = stats.tombstones,
@@ -410,7 +431,7 @@ int engine_collection_get(struct engine *engine, const char *name,
     int r = engine_enter(engine, err);
     if (r)
         return r;
-    r = collection_take(engine, name, &collection, err);
+    r = collection_take_unready(engine, name, &collection, err);
     if (!r)
         r = store_collection_find(engine->store, name, &stored, err);
     if (!r)

@@ -97,8 +97,8 @@ struct model_table {
     size_t count;
 };
 
-/* Loads the model of that name or folder (NULL: REGISTRY_DEFAULT_MODEL) as the default. */
-int models_open(struct model_table *ret_table, const char *name, int threads,
+/* Loads the options' model (NULL: REGISTRY_DEFAULT_MODEL) as the default. */
+int models_open(struct model_table *ret_table, const struct engine_options *options,
                 const volatile int *cancel, struct err *err);
 void models_close(struct model_table *table);
 
@@ -128,6 +128,8 @@ struct collection {
 
     atomic_size_t changes;    /* vectors that a snapshot on disk would have to be caught up by */
     atomic_llong changed_at;  /* when the last change was: clock_seconds() */
+    atomic_bool ready;        /* its index is there, for good; until then `index` is the loader's */
+    atomic_llong loaded;      /* vectors that the loader has put into it */
     atomic_llong pause_until; /* the maintainer leaves it alone until then */
     atomic_bool dropped;
     int cancel; /* non-zero ends long work on the index; __atomic, for it is lent as volatile int */
@@ -142,14 +144,18 @@ struct collection_table {
     size_t count, capacity;
 };
 
-/* Opens what the store lists, each index caught up. */
-int collections_open(struct engine *engine, const volatile int *cancel, struct err *err);
+/* Opens what the store lists, the indexes not loaded yet. */
+int collections_open(struct engine *engine, struct err *err);
 void collections_close(struct engine *engine);
 void collections_cancel(struct engine *engine); /* ends long work on every index */
 
-/* Finds a collection for use until collection_release. ERR_NOT_FOUND says what to do. */
+/* Finds a collection for use until collection_release. ERR_NOT_FOUND says what to do; ERR_BUSY: its
+ * index is being loaded. */
 int collection_take(struct engine *engine, const char *name, struct collection **ret_collection,
                     struct err *err);
+/* The same for what needs no index. */
+int collection_take_unready(struct engine *engine, const char *name,
+                            struct collection **ret_collection, struct err *err);
 /* Makes ENGINE_DEFAULT_COLLECTION, or finds it there by now. */
 int collection_make_default(struct engine *engine, struct collection **ret_collection,
                             struct err *err);
@@ -176,7 +182,8 @@ void collection_apply(struct engine *engine, struct collection *collection,
 
 /* --- snapshots and replay: engine_recover.c --- */
 
-/* Fills collection->index from its snapshot and the store, or from the store alone. */
+/* Fills collection->index from its snapshot and the store, or from the store alone, and declares
+ * the collection ready. */
 int collection_load(struct engine *engine, struct collection *collection,
                     const volatile int *cancel, struct err *err);
 

@@ -90,7 +90,7 @@ static bool look_after(struct engine *engine, struct collection *collection, boo
     struct err err;
     bool worked = false;
     long long now = clock_seconds();
-    if (atomic_load(&collection->dropped))
+    if (atomic_load(&collection->dropped) || !atomic_load(&collection->ready))
         return false;
     if (now < atomic_load(&collection->pause_until)) {
         *ret_later = true;
@@ -206,7 +206,7 @@ void maintainer_save_all(struct engine *engine)
 {
     struct collection_table *table = &engine->collections;
     for (size_t i = 0; i < table->count; i++) {
-        if (is_due(table->items[i], MOMENT_CLOSING))
+        if (atomic_load(&table->items[i]->ready) && is_due(table->items[i], MOMENT_CLOSING))
             save(engine, table->items[i]);
     }
 }

@@ -54,16 +54,19 @@ static void model_close(struct engine_model *model)
     free(model);
 }
 
-static int model_open(struct engine_model **ret_model, const char *name, int threads,
+static int model_open(struct engine_model **ret_model, const struct engine_options *options,
                       const volatile int *cancel, struct err *err)
 {
+    const char *name = options->model ? options->model : REGISTRY_DEFAULT_MODEL;
+    const struct encoder_options how = {.precision = options->precision};
+    int threads = options->threads > 0 ? options->threads : cpu_count();
     struct engine_model *model = calloc(1, sizeof *model);
     if (!model)
         return err_memory(err, "a model");
     char *folder = NULL;
     int r = registry_resolve(&folder, name, err);
     if (!r)
-        r = encoder_open(&model->encoder, folder, NULL, err);
+        r = encoder_open(&model->encoder, folder, &how, err);
     if (r)
         goto out;
     model->info = encoder_info(model->encoder);
@@ -86,14 +89,13 @@ out:
     return r;
 }
 
-int models_open(struct model_table *ret_table, const char *name, int threads,
+int models_open(struct model_table *ret_table, const struct engine_options *options,
                 const volatile int *cancel, struct err *err)
 {
     struct model_table table = {.models = calloc(1, sizeof *table.models)};
     if (!table.models)
         return err_memory(err, "the table of models");
-    int r = model_open(&table.models[0], name ? name : REGISTRY_DEFAULT_MODEL,
-                       threads > 0 ? threads : cpu_count(), cancel, err);
+    int r = model_open(&table.models[0], options, cancel, err);
     if (r) {
         models_close(&table);
         return r;

@@ -126,9 +126,11 @@ int engine_open(struct engine **ret_engine, const struct engine_options *options
     if (!r)
         r = store_open(&engine->store, engine->folder.store, err);
     if (!r)
-        r = models_open(&engine->models, options->model, options->threads, &engine->cancel, err);
+        r = models_open(&engine->models, options, &engine->cancel, err);
     if (!r)
-        r = collections_open(engine, cancel, err);
+        r = collections_open(engine, err);
+    if (!r && !options->load_later)
+        r = engine_load(engine, cancel, err);
     if (!r)
         r = maintainer_start(engine, err);
     if (r)
@@ -191,8 +193,9 @@ void engine_get_stats(struct engine *engine, struct engine_stats *ret_stats)
     struct err ignored;
     if (collections_take_all(engine, &items, &stats.collections, &ignored) == 0) {
         for (size_t i = 0; i < stats.collections; i++) {
-            struct index_stats index;
-            index_get_stats(items[i]->index, &index);
+            struct index_stats index = {0};
+            if (atomic_load(&items[i]->ready))
+                index_get_stats(items[i]->index, &index);
             stats.index_bytes += index.bytes;
             collection_release(engine, items[i]);
         }

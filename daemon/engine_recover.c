@@ -4,6 +4,8 @@
  * The snapshot is a cache. One that is missing, damaged, or of another store costs the time to read
  * all vectors from the store, and a line in the log.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,6 +51,7 @@ static int replay_batch(void *argument, const struct store_changes *changes, str
     if (r)
         return r;
     replay->replayed += changes->added_count + changes->removed_count;
+    atomic_fetch_add(&replay->collection->loaded, (long long)changes->added_count);
     long long now = clock_seconds();
     if (now - replay->reported_at >= REPLAY_REPORT_SECONDS) {
         replay->reported_at = now;
@@ -101,6 +104,7 @@ static int load_snapshot(struct engine *engine, struct collection *collection, s
         index_free(index);
     else
         collection->index = index;
+    atomic_store(&collection->loaded, r ? 0 : (long long)stats.live);
     return r;
 }
 
@@ -112,6 +116,7 @@ static int rebuild(struct engine *engine, struct collection *collection, const v
     (void)unlink(collection->snapshot);
     index_free(collection->index);
     collection->index = NULL;
+    atomic_store(&collection->loaded, 0);
     int r = index_create(&collection->index, &options, err);
     if (!r)
         r = collection_catch_up(engine, collection, cancel, ret_replayed, err);
@@ -162,9 +167,72 @@ int collection_load(struct engine *engine, struct collection *collection,
                    name, live, (long long)stored->passages);
     atomic_store(&collection->changes, replayed);
     atomic_store(&collection->changed_at, clock_seconds());
+    atomic_store(&collection->ready, true);
+    maintainer_wake(engine);
+    const struct engine_model *model = collection->model;
+    if (model && strcmp(model->info->precision, stored->precision) != 0)
+        engine_log(engine, LOG_NOTICE,
+                   "collection %s was made in %s, and what is added now is encoded in %s", name,
+                   stored->precision, model->info->precision);
     engine_log(engine, LOG_INFO, "collection %s: %zu vectors ready, %zu changes replayed", name,
                live, replayed);
     return 0;
+}
+
+/* --- loading all --- */
+
+static int fewer_passages_first(const void *a, const void *b)
+{
+    const struct collection *const *x = a, *const *y = b;
+    int64_t left = (*x)->stored.passages, right = (*y)->stored.passages;
+    return (left > right) - (left < right);
+}
+
+int engine_load(struct engine *engine, const volatile int *cancel, struct err *err)
+{
+    struct collection **items;
+    size_t count;
+    int r = collections_take_all(engine, &items, &count, err);
+    if (r)
+        return r;
+    qsort(items, count, sizeof *items, fewer_passages_first);
+    for (size_t i = 0; i < count; i++) {
+        if (!r && cancel_raised(cancel))
+            r = err_set(err, ERR_CANCELLED, "stopped while the collections were being loaded");
+        /* One that was made since is ready. */
+        if (!r && !atomic_load(&items[i]->ready)) {
+            r = collection_load(engine, items[i], cancel, err);
+            if (r)
+                err_prefix(err, "collection %s", items[i]->stored.name);
+        }
+        collection_release(engine, items[i]);
+    }
+    free(items);
+    return r;
+}
+
+bool engine_is_loading(struct engine *engine, struct engine_loading *ret_loading)
+{
+    struct engine_loading loading = {0};
+    struct collection_table *table = &engine->collections;
+    pthread_mutex_lock(&table->lock);
+    loading.collections = table->count;
+    for (size_t i = 0; i < table->count; i++) {
+        struct collection *collection = table->items[i];
+        if (atomic_load(&collection->ready)) {
+            loading.ready++;
+            continue;
+        }
+        /* The smallest is the one that is being loaded. */
+        if (loading.name[0] && collection->stored.passages >= loading.total)
+            continue;
+        snprintf(loading.name, sizeof loading.name, "%s", collection->stored.name);
+        loading.vectors = atomic_load(&collection->loaded);
+        loading.total = collection->stored.passages;
+    }
+    pthread_mutex_unlock(&table->lock);
+    *ret_loading = loading;
+    return loading.ready < loading.collections;
 }
 
 /* --- saving --- */

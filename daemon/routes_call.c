@@ -66,8 +66,7 @@ bool call_refuse_unready(struct call *call)
 {
     switch (atomic_load(&call->service->state)) {
     case SERVICE_LOADING:
-        call_refuse(call, 503, "loading", "",
-                    "the model and the collections are being loaded; try again shortly");
+        call_refuse(call, 503, "loading", "", "the model is being loaded; try again shortly");
         return true;
     case SERVICE_STOPPING:
         call_refuse(call, 503, "stopping", "", "the service is stopping");

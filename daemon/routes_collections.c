@@ -24,6 +24,8 @@ static void put_collection(struct json_writer *writer, const struct engine_colle
     json_member_integer(writer, "passages", stored->passages);
     json_member_integer(writer, "sequence", stored->sequence);
     json_member_integer(writer, "created_at", stored->created_at);
+    json_key(writer, "ready");
+    json_put_bool(writer, collection->ready);
     json_key(writer, "index");
     json_open(writer, '{');
     json_member_string(writer, "setting", stored->index);

@@ -7,13 +7,68 @@
 #include "daemon/openapi.h"
 #include "daemon/routes.h"
 
+/* What is being loaded, in a sentence. */
+static void describe_loading(const struct engine_loading *loading, char *text, size_t size)
+{
+    if (loading->name[0])
+        snprintf(text, size,
+                 "loading collection %s: %lld of %lld vectors; %zu of %zu collections are ready",
+                 loading->name, (long long)loading->vectors, (long long)loading->total,
+                 loading->ready, loading->collections);
+    else
+        snprintf(text, size, "loading: %zu of %zu collections are ready", loading->ready,
+                 loading->collections);
+}
+
+static void put_loading(struct json_writer *writer, const struct engine_loading *loading)
+{
+    json_key(writer, "loading");
+    json_open(writer, '{');
+    json_member_integer(writer, "collections", (int64_t)loading->collections);
+    json_member_integer(writer, "ready", (int64_t)loading->ready);
+    json_member_string(writer, "collection", loading->name[0] ? loading->name : NULL);
+    json_member_integer(writer, "vectors", loading->vectors);
+    json_member_integer(writer, "total", loading->total);
+    json_close(writer, '}');
+}
+
+/* The error form with the progress beside it. */
+static int answer_loading(struct call *call)
+{
+    struct json_writer writer = {.buf = &call->answer};
+    struct engine_loading loading;
+    char text[200];
+
+    engine_is_loading(call->service->engine, &loading);
+    describe_loading(&loading, text, sizeof text);
+    call->status = 503;
+    json_open(&writer, '{');
+    json_key(&writer, "error");
+    json_open(&writer, '{');
+    json_member_string(&writer, "code", "loading");
+    json_member_string(&writer, "message", text);
+    json_close(&writer, '}');
+    put_loading(&writer, &loading);
+    json_close(&writer, '}');
+    json_line_end(&writer);
+    return answer_done(call, &writer);
+}
+
 int answer_health(struct call *call)
 {
     struct json_writer writer = {.buf = &call->answer};
 
     if (call_refuse_unready(call))
         return 0;
-    json_put_raw(&writer, "{\"status\":\"ok\"}\n");
+    if (atomic_load(&call->service->state) == SERVICE_OPEN)
+        return answer_loading(call);
+    const struct encoder_info *model = engine_model(call->service->engine);
+    json_open(&writer, '{');
+    json_member_string(&writer, "status", "ok");
+    json_member_string(&writer, "precision", model->precision);
+    json_member_string(&writer, "precision_reason", model->precision_reason);
+    json_close(&writer, '}');
+    json_line_end(&writer);
     return answer_done(call, &writer);
 }
 
@@ -49,6 +104,7 @@ static void put_model(struct json_writer *writer, const struct engine *engine)
     json_member_string(writer, "fingerprint", model->fingerprint);
     json_member_string(writer, "architecture", model->architecture);
     json_member_string(writer, "precision", model->precision);
+    json_member_string(writer, "precision_reason", model->precision_reason);
     json_member_string(writer, "backend", model->backend);
     json_member_string(writer, "isa", model->isa);
     json_member_string(writer, "similarity", model->similarity);
@@ -116,6 +172,9 @@ int answer_status(struct call *call)
     json_member_string(&writer, "socket", service->socket);
     json_member_string(&writer, "data_folder", service->data_folder);
     put_model(&writer, service->engine);
+    struct engine_loading loading;
+    if (engine_is_loading(service->engine, &loading))
+        put_loading(&writer, &loading);
     json_member_integer(&writer, "collections", (int64_t)count);
     json_member_integer(&writer, "documents", documents);
     json_member_integer(&writer, "passages", passages);

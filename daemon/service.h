@@ -5,8 +5,8 @@
  * finished, the engine saves and closes.
  *
  * Threads: `state` and the counters are atomic; `engine` is set once, before the state becomes
- * SERVICE_READY, and is used by nobody who hasn't seen that state. Lock order: none; `lock` is
- * always taken alone.
+ * SERVICE_OPEN, and is used by nobody who hasn't seen that state or a later one. Lock order: none;
+ * `lock` is always taken alone.
  */
 #ifndef SBERT_DAEMON_SERVICE_H
 #define SBERT_DAEMON_SERVICE_H
@@ -22,7 +22,12 @@
 #include "daemon/service_queue.h"
 #include "daemon/settings.h"
 
-enum service_state { SERVICE_LOADING, SERVICE_READY, SERVICE_STOPPING };
+enum service_state {
+    SERVICE_LOADING, /* no engine yet */
+    SERVICE_OPEN,    /* the engine answers; some collections are still being loaded */
+    SERVICE_READY,
+    SERVICE_STOPPING,
+};
 
 struct service {
     const char *socket, *data_folder;

@@ -106,11 +106,17 @@ static void print_status(const json_t *status)
     printf(")\n");
     printf("model        %s, %lld dimensions, up to %lld tokens\n", text_of(status, "model"),
            number_of(status, "dimension"), number_of(status, "max_seq_length"));
-    printf("computes in  %s by %s on %s\n", text_of(status, "precision"),
-           text_of(status, "backend"), text_of(status, "isa"));
+    printf("computes in  %s (%s) by %s on %s\n", text_of(status, "precision"),
+           text_of(status, "precision_reason"), text_of(status, "backend"), text_of(status, "isa"));
     printf("holds        %lld documents (%lld passages) in %lld collections\n",
            number_of(status, "documents"), number_of(status, "passages"),
            number_of(status, "collections"));
+    const json_t *loading = json_object_get(status, "loading");
+    if (loading)
+        printf("loading      %s: %lld of %lld vectors; %lld of %lld collections are ready\n",
+               text_of(loading, "collection"), number_of(loading, "vectors"),
+               number_of(loading, "total"), number_of(loading, "ready"),
+               number_of(loading, "collections"));
     printf("memory       %.0f MB\n", (double)number_of(status, "memory_bytes") / 1e6);
     printf("socket       %s\n", text_of(status, "socket"));
     printf("data         %s\n", text_of(status, "data_folder"));

@@ -46,8 +46,8 @@ struct run {
     int loaded;            /* the loader's result */
     struct err loader_err; /* and why */
     volatile int cancel;   /* for the loader */
-    int stop_signals;      /* how many asked for the end */
-    double stopped;        /* when the first did */
+    bool stopping;
+    double stopped; /* when that began */
 };
 
 /* Tells a supervisor how it goes: sd_notify(3)'s protocol, a datagram to $NOTIFY_SOCKET. */
@@ -80,55 +80,73 @@ static void *load(void *argument)
     const struct engine_options options = {
         .data_folder = run->settings->data_folder,
         .model = run->settings->model,
+        .precision = run->settings->precision,
         .threads = run->settings->threads,
+        .load_later = true,
         .log = service_log_callback,
     };
+    struct service *service = &run->service;
+    int loading = SERVICE_LOADING;
 
-    run->loaded = engine_open(&run->service.engine, &options, &run->cancel, &run->loader_err);
+    run->loaded = engine_open(&service->engine, &options, &run->cancel, &run->loader_err);
+    if (run->loaded == 0) {
+        atomic_compare_exchange_strong(&service->state, &loading, SERVICE_OPEN);
+        run->loaded = engine_load(service->engine, &run->cancel, &run->loader_err);
+    }
     atomic_store(&run->loader_done, true);
     eventfd_write(run->service.event, 1);
     return NULL;
 }
 
-/* The loader has ended: from here the service is ready, or it has failed. */
-static int finish_loading(struct run *run, struct err *err)
+/* --- the end's beginning --- */
+
+static void stop(struct run *run)
 {
+    run->stopping = true;
+    run->stopped = clock_now();
+    notify("STOPPING=1");
+    atomic_store(&run->service.state, SERVICE_STOPPING);
+    cancel_raise(&run->cancel);
+    http_quiesce(run->http);
+    service_socket_remove(&run->socket);
+}
+
+/* The loader has ended: from here the service is ready, or it has failed and ends when what it has
+ * been asked meanwhile is done. */
+static void finish_loading(struct run *run)
+{
+    int open = SERVICE_OPEN;
+
     pthread_join(run->loader, NULL);
     run->loader_joined = true;
-    if (run->loaded == ERR_CANCELLED && run->stop_signals > 0)
-        return 0;
     if (run->loaded < 0) {
-        *err = run->loader_err;
-        return run->loaded;
+        if (!run->stopping)
+            stop(run);
+        else if (run->loaded == ERR_CANCELLED)
+            run->loaded = 0;
+        return;
     }
-    int loading = SERVICE_LOADING;
-    if (!atomic_compare_exchange_strong(&run->service.state, &loading, SERVICE_READY))
-        return 0; /* told to stop meanwhile */
-    service_log(LOG_INFO, "ready: %s, %zu dimensions, on %s, after %.2f s",
-                engine_model_name(run->service.engine),
-                engine_model(run->service.engine)->dimension, run->settings->socket,
-                clock_now() - run->service.started);
+    if (!atomic_compare_exchange_strong(&run->service.state, &open, SERVICE_READY))
+        return; /* told to stop meanwhile */
+    const struct encoder_info *model = engine_model(run->service.engine);
+    service_log(LOG_INFO, "ready: %s, %zu dimensions, in %s (%s), on %s, after %.2f s",
+                engine_model_name(run->service.engine), model->dimension, model->precision,
+                model->precision_reason, run->settings->socket, clock_now() - run->service.started);
     notify("READY=1");
-    return 0;
 }
 
 /* --- signals --- */
 
 static void begin_stop(struct run *run, const char *signal_name)
 {
-    if (run->stop_signals++ > 0) {
+    if (run->stopping) {
         service_log(LOG_WARNING, "%s again: giving up what is under way", signal_name);
         if (run->loader_joined && run->service.engine)
             engine_cancel(run->service.engine);
         return;
     }
     service_log(LOG_INFO, "%s: stopping", signal_name);
-    notify("STOPPING=1");
-    run->stopped = clock_now();
-    atomic_store(&run->service.state, SERVICE_STOPPING);
-    cancel_raise(&run->cancel);
-    http_quiesce(run->http);
-    service_socket_remove(&run->socket);
+    stop(run);
 }
 
 static void reload(struct run *run)
@@ -206,12 +224,10 @@ static bool drained(struct run *run)
 /* Waits for signals and events until all is done. */
 static int serve(struct run *run, struct err *err)
 {
-    int r = 0;
-
     for (;;) {
         struct pollfd sources[] = {{.fd = run->signals, .events = POLLIN},
                                    {.fd = run->service.event, .events = POLLIN}};
-        int patience = run->stop_signals ? (int)(UPLOAD_GRACE_SECONDS * 1000) + 1 : -1;
+        int patience = run->stopping ? (int)(UPLOAD_GRACE_SECONDS * 1000) + 1 : -1;
         if (poll(sources, 2, patience) < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot wait for signals");
         eventfd_t events;
@@ -219,12 +235,14 @@ static int serve(struct run *run, struct err *err)
             return err_set_errno(err, errno, "cannot read an event");
         if (sources[0].revents)
             take_signal(run);
-        if (atomic_load(&run->loader_done) && !run->loader_joined &&
-            (r = finish_loading(run, err)) < 0)
-            return r;
-        if (run->stop_signals && run->loader_joined && drained(run))
-            return 0;
+        if (atomic_load(&run->loader_done) && !run->loader_joined)
+            finish_loading(run);
+        if (run->stopping && run->loader_joined && drained(run))
+            break;
     }
+    if (run->loaded < 0)
+        *err = run->loader_err;
+    return run->loaded;
 }
 
 static int open_all(struct run *run, struct err *err)

@@ -27,10 +27,11 @@
 
 extern char **environ;
 
-/* How often a starting daemon is asked whether it is ready, and when the wait is first explained.
- */
-enum { ASK_EVERY_MS = 10, LOG_TAIL = 2000 };
+/* How often a starting daemon is asked whether it is ready: at first, and at most, by when it has
+ * more to load than a few collections. And when a wait is explained. */
+enum { ASK_SOON_MS = 1, ASK_LATER_MS = 50, LOG_TAIL = 2000 };
 #define EXPLAIN_AFTER_SECONDS 3.0
+#define EXPLAIN_EVERY_SECONDS 2.0
 
 static int fail(const struct err *err)
 {
@@ -176,44 +177,69 @@ static void show_log(int log, off_t offset)
         fwrite(text, 1, (size_t)size, stderr);
 }
 
-/* True where the daemon of this process says that it is ready. */
-static bool is_ready(const struct settings *settings, pid_t child)
+/* Whether the daemon of this process says that it is ready; else `doing` gets what it is at, ""
+ * where it does not say. */
+static bool is_ready(const struct settings *settings, pid_t child, char *doing, size_t size)
 {
     struct buf body = {0};
     struct err ignored;
     pid_t pid = 0;
     int status = 0;
-    bool ready = service_probe(settings->socket, "/health", &status, &body, &pid, &ignored) == 0 &&
-                 status == 200 && pid == child;
+    json_t *answer = NULL;
+    bool answers = service_probe(settings->socket, "/health", &status, &body, &pid, &ignored) == 0;
 
+    *doing = '\0';
+    if (answers && status == 503 &&
+        json_parse(&answer, body.data, body.size, "the answer", &ignored) == 0) {
+        const json_t *error = json_object_get(answer, "error");
+        const char *message = json_string_value(json_object_get(error, "message"));
+        snprintf(doing, size, "%s", message ? message : "");
+    }
+    json_decref(answer);
     buf_release(&body);
-    return ready;
+    return answers && status == 200 && pid == child;
+}
+
+/* What a long wait is told, no more often than it can be read. */
+struct explanation {
+    double next; /* when the next line may come */
+    bool begun;
+};
+
+static void explain(struct explanation *explanation, const char *doing, pid_t process,
+                    const char *log_path)
+{
+    if (clock_now() < explanation->next)
+        return;
+    if (!explanation->begun)
+        fprintf(stderr, "sbertd: still loading (process %d); its log is %s\n", (int)process,
+                log_path);
+    if (*doing)
+        fprintf(stderr, "sbertd: %s\n", doing);
+    explanation->begun = true;
+    explanation->next = clock_now() + EXPLAIN_EVERY_SECONDS;
 }
 
 /* Waits until the process is ready (0), or is gone (ERR_NOT_FOUND). */
 static int wait_ready(const struct settings *settings, pid_t process, const char *log_path,
                       struct err *err)
 {
-    double started = clock_now();
-    bool explained = false;
-    int r = 0;
-    int process_fd = pidfd_open(process, 0);
+    struct explanation explanation = {.next = clock_now() + EXPLAIN_AFTER_SECONDS};
+    struct pollfd end = {.events = POLLIN};
+    char doing[256];
+    int r = 0, wait = ASK_SOON_MS;
 
-    if (process_fd < 0)
+    if ((end.fd = pidfd_open(process, 0)) < 0)
         return err_set_errno(err, errno, "cannot watch process %d", (int)process);
-    while (!is_ready(settings, process)) {
-        struct pollfd end = {.fd = process_fd, .events = POLLIN};
-        if (poll(&end, 1, ASK_EVERY_MS) > 0) {
+    while (!is_ready(settings, process, doing, sizeof doing)) {
+        if (poll(&end, 1, wait) > 0) {
             r = err_set(err, ERR_NOT_FOUND, "the service did not start");
             break;
         }
-        if (!explained && clock_now() - started > EXPLAIN_AFTER_SECONDS) {
-            explained = true;
-            fprintf(stderr, "sbertd: still loading (process %d); its log is %s\n", (int)process,
-                    log_path);
-        }
+        wait = wait < ASK_LATER_MS ? wait + ASK_SOON_MS : wait;
+        explain(&explanation, doing, process, log_path);
     }
-    close(process_fd);
+    close(end.fd);
     return r;
 }
 

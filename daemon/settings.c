@@ -25,6 +25,7 @@ static const struct {
     [SETTING_SOCKET] = {"socket", "SBERTD_SOCKET"},
     [SETTING_DATA_DIR] = {"data-dir", "SBERTD_DATA_DIR"},
     [SETTING_MODEL] = {"model", "SBERTD_MODEL"},
+    [SETTING_PRECISION] = {"precision", "SBERTD_PRECISION"},
     [SETTING_CONFIG] = {"config", "SBERTD_CONFIG"},
     [SETTING_LOG_LEVEL] = {"log-level", "SBERTD_LOG_LEVEL"},
     [SETTING_LOG_FILE] = {"log-file", "SBERTD_LOG_FILE"},
@@ -159,6 +160,14 @@ static int read_switch(const struct said *said, bool *ret, struct err *err)
                    said->value);
 }
 
+static int read_precision(const struct said *said, enum precision *ret, struct err *err)
+{
+    if (precision_parse(said->value, ret, NULL) == 0)
+        return 0;
+    return err_set(err, ERR_INVALID, "%s: must be auto, f32, bf16 or int8, not \"%.60s\"",
+                   said->source, said->value);
+}
+
 static int absolute(char **path, struct err *err)
 {
     if (!*path || **path == '/')
@@ -212,6 +221,9 @@ static int take_rest(struct said *said, struct settings *settings, struct err *e
         return r;
     if (said[SETTING_LOG_LEVEL].value &&
         (r = read_level(&said[SETTING_LOG_LEVEL], &settings->log_level, err)) < 0)
+        return r;
+    if (said[SETTING_PRECISION].value &&
+        (r = read_precision(&said[SETTING_PRECISION], &settings->precision, err)) < 0)
         return r;
     if (said[SETTING_PULL].value &&
         (r = read_switch(&said[SETTING_PULL], &settings->pull, err)) < 0)
@@ -343,6 +355,7 @@ char **settings_arguments(const struct settings *settings, const char *const giv
         {SETTING_SOCKET, settings->socket},
         {SETTING_DATA_DIR, settings->data_folder},
         {SETTING_MODEL, settings->model},
+        {SETTING_PRECISION, given[SETTING_PRECISION]},
         {SETTING_CONFIG, file_exists(settings->config_file) ? settings->config_file : NULL},
         {SETTING_LOG_FILE, settings->log_file},
         {SETTING_LOG_LEVEL, given[SETTING_LOG_LEVEL]},

@@ -12,11 +12,13 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "encoder/precision.h"
 
 enum setting {
     SETTING_SOCKET,
     SETTING_DATA_DIR,
     SETTING_MODEL,
+    SETTING_PRECISION,
     SETTING_CONFIG,
     SETTING_LOG_LEVEL,
     SETTING_LOG_FILE,
@@ -37,7 +39,8 @@ struct settings {
     mode_t socket_mode; /* 0600 */
     int log_level;      /* syslog's: LOG_ERR, LOG_WARNING, LOG_INFO or LOG_DEBUG */
     int threads;        /* 0: as many as the machine gives */
-    bool pull;          /* fetch the model where it is missing */
+    enum precision precision;
+    bool pull; /* fetch the model where it is missing */
 };
 
 /* The name of a setting as an option, without "--". */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "cli/encode/texts.h"
+#include "encoder/precision.h"
 
 struct encode_options {
     const char *model;       /* NAME or DIR */
@@ -20,6 +21,7 @@ struct encode_options {
     size_t max_seq_length; /* 0: the model's own */
     size_t batch;          /* texts read before they are encoded together */
     int threads;
+    enum precision precision;
     enum texts_format format;
     enum texts_utf8 invalid_utf8;
     bool escape_special_tokens; /* written out in a text they are text */

@@ -27,7 +27,8 @@ struct run {
 static int open_model(struct run *run, struct err *err)
 {
     const struct encode_options *options = run->options;
-    struct encoder_options how = {.max_seq_length = options->max_seq_length,
+    struct encoder_options how = {.precision = options->precision,
+                                  .max_seq_length = options->max_seq_length,
                                   .escape_special_tokens = options->escape_special_tokens};
     char *folder;
 

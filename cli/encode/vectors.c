@@ -30,7 +30,8 @@ static void worker_close(struct worker *worker)
 
 static int worker_open(struct worker *worker, const struct encode_options *options, struct err *err)
 {
-    struct encoder_options how = {.max_seq_length = options->max_seq_length,
+    struct encoder_options how = {.precision = options->precision,
+                                  .max_seq_length = options->max_seq_length,
                                   .escape_special_tokens = options->escape_special_tokens};
     char *folder;
 
@@ -160,6 +161,9 @@ static int run_encoding(struct run *run, struct err *err)
         npy_abort(&run->npy);
     if (r == 0)
         source_report(&run->source, "texts", run->worker.max_seq_length, run->truncated);
+    if (r == 0 && run->to_file && !quiet)
+        fprintf(stderr, "computed in %s (%s)\n", encoder_info(run->worker.encoder)->precision,
+                encoder_info(run->worker.encoder)->precision_reason);
     return r;
 }
 

@@ -37,7 +37,10 @@ def refused(answer, status, code, param=None):
 
 def test_health_is_ok(client):
     answer = client.get("/health")
-    assert (answer.status, answer.json) == (200, {"status": "ok"})
+    status = client.get("/v1/status").json
+    assert (answer.status, answer.json) == (200, {
+        "status": "ok", "precision": status["precision"], "precision_reason": status["precision_reason"]})
+    assert status["precision"] in ("f32", "bf16", "int8") and status["precision_reason"]
 
 
 def test_status_says_what_runs(client, daemon):

@@ -279,6 +279,7 @@ def test_a_mistake_in_the_file_names_its_line(folder, text, complaint):
 
 def test_bad_options_are_refused(folder):
     for options, complaint in [(["--config=/nowhere/x"], "/nowhere/x"), (["--threads=many"], "--threads"),
+                               (["--precision=f8"], "--precision: must be auto, f32, bf16 or int8"),
                                (["--socket-mode=999"], "--socket-mode"), ([f"--socket={'x' * 120}"], "107"),
                                (["--log-level=7"], "--log-level")]:
         result = sbertd("status", *options)
@@ -584,3 +585,15 @@ def test_a_full_queue_answers_503_and_comes_back(daemon, client):
         if answer.status == 503:
             assert answer.error["code"] == "busy" and int(answer.headers["Retry-After"]) >= 1
     assert client.post("/v1/embeddings", {"input": "again"}).status == 200
+
+
+def test_the_precision_that_is_asked_for_runs_and_is_told_everywhere(folder):
+    daemon = Daemon(folder, "--precision=f32")
+    try:
+        client = daemon.client()
+        assert client.get("/health").json["precision"] == "f32"
+        assert client.get("/v1/status").json["precision_reason"] == "asked for"
+        assert "computes in  f32 (asked for)" in sbertd("status", f"--socket={daemon.socket}").stdout
+        assert client.request("PUT", "/v1/collections/notes", b"{}").json["precision"] == "f32"
+    finally:
+        daemon.stop()

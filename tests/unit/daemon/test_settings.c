@@ -86,7 +86,7 @@ static void every_setting_can_stand_in_the_file(void **state)
     struct settings settings;
     write_config(
         "# all of them\n\n socket=/s\t\ndata-dir = /d e f\r\nmodel = m\nlog-level = debug\n"
-        "log-file = /l\nthreads = 7\npull = yes\nsocket-mode = 0660\nsocket-group = g");
+        "log-file = /l\nthreads = 7\nprecision = f32\npull = yes\nsocket-mode = 0660\nsocket-group = g");
     assert_int_equal(settings_load(&settings, given, NULL), 0);
     assert_string_equal(settings.socket, "/s");
     assert_string_equal(settings.data_folder, "/d e f");
@@ -94,6 +94,7 @@ static void every_setting_can_stand_in_the_file(void **state)
     assert_int_equal(settings.log_level, LOG_DEBUG);
     assert_string_equal(settings.log_file, "/l");
     assert_int_equal(settings.threads, 7);
+    assert_int_equal(settings.precision, PRECISION_F32);
     assert_true(settings.pull);
     assert_int_equal(settings.socket_mode, 0660);
     assert_string_equal(settings.socket_group, "g");
@@ -120,16 +121,44 @@ static void paths_come_out_absolute_and_names_of_models_stay(void **state)
     free(here);
 }
 
+static void the_precision_is_one_that_has_a_name(void **state)
+{
+    (void)state;
+    const char *given[SETTING_COUNT] = {0};
+    struct settings settings;
+    write_config("precision = bf16\n");
+    assert_int_equal(settings_load(&settings, given, NULL), 0);
+    assert_int_equal(settings.precision, PRECISION_BF16);
+    settings_release(&settings);
+    given[SETTING_PRECISION] = "int8";
+    assert_int_equal(settings_load(&settings, given, NULL), 0);
+    assert_int_equal(settings.precision, PRECISION_INT8);
+    char **arguments = settings_arguments(&settings, given);
+    assert_non_null(arguments);
+    bool told = false;
+    for (char **each = arguments; *each; each++)
+        told |= strcmp(*each, "--precision=int8") == 0;
+    assert_true(told);
+    settings_free_arguments(arguments);
+    settings_release(&settings);
+}
+
 static void a_mistake_names_where_it_stands(void **state)
 {
     (void)state;
     const char *given[SETTING_COUNT] = {0};
     static const char *const mistakes[][2] = {
-        {"threads = x", ":1: must be a number"},    {"\n\npull = maybe", ":3: must be yes or no"},
-        {"log-level = 7", ":1: must be error"},     {"socket-mode = 0888", ":1: must be an octal"},
-        {"socket-mode = 7777", ":1: must be an"},   {"nonsense", ":1: expected \"name = value\""},
-        {"Socket = /s", ":1: no setting is named"}, {"model =", ":1: must not be empty"},
-        {"config = /x", ":1: no setting"},          {"threads = 99999", ":1: must be a number"}};
+        {"threads = x", ":1: must be a number"},
+        {"\n\npull = maybe", ":3: must be yes or no"},
+        {"log-level = 7", ":1: must be error"},
+        {"socket-mode = 0888", ":1: must be an octal"},
+        {"socket-mode = 7777", ":1: must be an"},
+        {"nonsense", ":1: expected \"name = value\""},
+        {"Socket = /s", ":1: no setting is named"},
+        {"model =", ":1: must not be empty"},
+        {"precision = f8", ":1: must be auto, f32, bf16 or int8"},
+        {"config = /x", ":1: no setting"},
+        {"threads = 99999", ":1: must be a number"}};
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         write_config(mistakes[i][0]);
         expect_error(given, mistakes[i][1]);
@@ -225,6 +254,7 @@ int main(void)
         TEST(options_come_before_variables_and_these_before_the_file),
         TEST(every_setting_can_stand_in_the_file),
         TEST(paths_come_out_absolute_and_names_of_models_stay),
+        TEST(the_precision_is_one_that_has_a_name),
         TEST(a_mistake_names_where_it_stands),
         TEST(a_file_that_was_asked_for_must_be_there),
         TEST(a_socket_s_path_has_its_limit),
