@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct matmul_backend *const backends[] = {&matmul_packed, &matmul_openblas};
+static const struct matmul_backend *const backends[] = {&matmul_packed, &matmul_openblas,
+                                                        &matmul_int8};
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
 
 static int check(const struct matmul_backend *backend, const struct kernels *kernels,

@@ -81,6 +81,7 @@ struct matmul_backend {
 };
 extern const struct matmul_backend matmul_packed;
 extern const struct matmul_backend matmul_openblas;
+extern const struct matmul_backend matmul_int8; /* "packed" too */
 
 /* The backend of that precision (not PRECISION_AUTO) and name. A NULL name asks for the best:
  * "packed" where `kernels` has vectors or the precision is not f32, else "openblas" where it can be
