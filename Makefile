@@ -96,6 +96,8 @@ $(O)/%_avx2.c.o: CFLAGS += -O3 -mavx2 -mfma -mf16c
 $(O)/%_avx512.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
 $(O)/%_avxvnni.c.o: CFLAGS += -O3 -mavx2 -mfma
 $(O)/%_avx512vnni.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma
+$(O)/%_avx512bf16.c.o: CFLAGS += -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq \
+    -mavx512bf16 -mavx2 -mfma
 $(O)/%_generic.c.o: CFLAGS += -O3
 $(O)/index/%.o: CPPFLAGS += -isystem $(FAISS)/include
 # FAISS's C++ headers want omp.h, which clang may lack.

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct matmul_backend *const backends[] = {&matmul_packed, &matmul_openblas,
-                                                        &matmul_int8};
+                                                        &matmul_bf16, &matmul_int8};
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
 
 static int check(const struct matmul_backend *backend, const struct kernels *kernels,

@@ -80,6 +80,7 @@ struct matmul_backend {
     void (*run)(const struct matmul_product *product, size_t part, size_t parts);
 };
 extern const struct matmul_backend matmul_packed;
+extern const struct matmul_backend matmul_bf16;
 extern const struct matmul_backend matmul_openblas;
 extern const struct matmul_backend matmul_int8; /* "packed" too */
 
