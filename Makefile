@@ -240,13 +240,18 @@ fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for l
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/long.sh \
 	    $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/asan/fuzz/%,$(FUZZERS))
 
+TEST_DATA    ?= $(or $(SBERTD_TEST_DATA),../shared/data)
 BENCH_PYTHON ?= $(CACHE)/bench-venv/bin/python
-BENCH_LINES  ?= $(or $(SBERTD_TEST_DATA),../shared/data)/sentences/headlines_en.txt
-BENCH_PEERS  := sentence-transformers==6.2.0 onnxruntime==1.32.0 openvino==2026.4.1 onnx==1.23.2
-.PHONY: bench bench-service bench-headline
-bench: $(O)/bench/encoder/bench_encode $(BENCH_PYTHON) ## encode beside its peers (QUICK=1: fewer lines)
-	@$(BENCH_PYTHON) tests/bench/encode.py --ours $< --lines '$(BENCH_LINES)' \
-	    $(if $(QUICK),--count 1000 --rounds 1)
+BENCH_LINES  ?= $(TEST_DATA)/sentences/headlines_en.txt
+BENCH_PEERS  := sentence-transformers==6.2.0 onnxruntime==1.32.0 openvino==2026.4.1 onnx==1.23.2 \
+    ctranslate2==4.8.5
+.PHONY: bench-encode bench-service bench-headline
+# PEERS= and PARTS= choose some of them, by commas; BENCH_ARGS= passes any option of encode.py.
+bench-encode: $(O)/bench/encoder/bench_encode $(O)/bench/encoder/bench_limit $(CACHE)/bench-venv/peers
+bench-encode: ## encode beside its peers in each precision (QUICK=1: fewer lines and rounds)
+	@$(BENCH_PYTHON) tests/bench/encode.py --ours $(word 1,$^) --limit $(word 2,$^) \
+	    --data '$(TEST_DATA)' --cache '$(CACHE)' $(if $(QUICK),--count 1600 --rounds 2 --pairs 500) \
+	    $(if $(PEERS),--peers '$(PEERS)') $(if $(PARTS),--parts '$(PARTS)') $(BENCH_ARGS)
 
 bench-headline: all $(O)/bench/index/bench_pairs $(BENCH_PYTHON) ## the most similar of 10,000 texts, beside the other ways (QUICK=1)
 	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
@@ -260,11 +265,15 @@ REFERENCE_PYTHON ?= $(BENCH_PYTHON)
 test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS=--all-lengths)
 	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode $(REFERENCE_ARGS)
 
-# torch first, so that what depends on it takes this one.
-$(CACHE)/bench-venv/bin/python:
+$(CACHE)/bench-venv/bin/python: | $(CACHE)/bench-venv/peers ;
+# torch first, so that what depends on it takes this one. A peer that cannot be had is named here and
+# then left out.
+$(CACHE)/bench-venv/peers: Makefile
 	python3 -m venv $(CACHE)/bench-venv
 	$(CACHE)/bench-venv/bin/pip install --quiet torch==2.13.0
-	$(CACHE)/bench-venv/bin/pip install --quiet $(BENCH_PEERS)
+	@for peer in $(BENCH_PEERS); do \
+	    $(CACHE)/bench-venv/bin/pip install --quiet $$peer || echo "no $$peer here"; done
+	@touch $@
 
 REFERENCE_PYTHON   ?= $(CACHE)/reference-venv/bin/python
 REFERENCE_COUNT    ?= 1000000

@@ -1,8 +1,12 @@
 /* Times the encoder: all lines of a file, tokenizing included, and one short query by itself.
  * Prints one JSON object; encode.py puts it beside other programs.
  *
- *   bench_encode MODEL FILE THREADS [ROUNDS]
+ *   bench_encode [--precision=NAME] [--threads=N] [--rounds=N] [--queries=N] [--output=FILE] MODEL
+ * FILE
+ *
+ * FILE of --output gets the vectors, as bare floats.
  */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +15,12 @@
 #include "base/file.h"
 #include "encoder/encoder.h"
 #include "encoder/model/registry.h"
+
+static void fail(const struct err *err)
+{
+    fprintf(stderr, "bench_encode: %s\n", err->message);
+    exit(2);
+}
 
 static double now(void)
 {
@@ -55,21 +65,98 @@ static size_t split_lines(const char *data, size_t size, struct encoder_text **r
 }
 
 static double time_encode(struct encoder_crew *crew, const struct encoder_text *texts, size_t count,
-                          float *vectors, struct encoder_usage *usage)
+                          float *vectors, struct encoder_usage *used)
 {
     struct err err = {0};
     double start = now();
-    if (encoder_encode(crew, texts, count, NULL, vectors, usage, NULL, &err) < 0) {
-        fprintf(stderr, "bench_encode: %s\n", err.message);
-        exit(2);
-    }
+    if (encoder_encode(crew, texts, count, NULL, vectors, used, NULL, &err) < 0)
+        fail(&err);
     return now() - start;
+}
+
+struct arguments {
+    const char *model, *lines, *output;
+    struct encoder_options options;
+    int threads, rounds, queries;
+};
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: bench_encode [--precision=NAME] [--threads=N] [--rounds=N] "
+                    "[--queries=N] [--output=FILE] MODEL FILE\n");
+    exit(2);
+}
+
+static void parse_arguments(int argc, char **argv, struct arguments *ret_arguments)
+{
+    static const struct option options[] = {
+        {"precision", required_argument, NULL, 'p'}, {"threads", required_argument, NULL, 't'},
+        {"rounds", required_argument, NULL, 'r'},    {"queries", required_argument, NULL, 'q'},
+        {"output", required_argument, NULL, 'o'},    {0},
+    };
+    struct arguments arguments = {.threads = 1, .rounds = 1, .queries = 300};
+    struct err err = {0};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'p' && precision_parse(optarg, &arguments.options.precision, &err) < 0)
+            fail(&err);
+        else if (option == 't')
+            arguments.threads = atoi(optarg);
+        else if (option == 'r')
+            arguments.rounds = atoi(optarg);
+        else if (option == 'q')
+            arguments.queries = atoi(optarg);
+        else if (option == 'o')
+            arguments.output = optarg;
+        else if (option != 'p')
+            usage();
+    }
+    if (argc - optind != 2 || arguments.rounds < 1 || arguments.queries < 1)
+        usage();
+    arguments.model = argv[optind];
+    arguments.lines = argv[optind + 1];
+    *ret_arguments = arguments;
+}
+
+/* The median of a short query, in milliseconds. */
+static double time_query(struct encoder_crew *crew, float *vector, int queries)
+{
+    static const char query[] = "paris is a beautiful city";
+    struct encoder_text text = {.text = query, .size = sizeof query - 1};
+    double *latencies = calloc((size_t)queries, sizeof *latencies);
+
+    if (!latencies)
+        exit(2);
+    for (int i = 0; i < queries; i++)
+        latencies[i] = time_encode(crew, &text, 1, vector, NULL);
+    double result = 1e3 * median(latencies, (size_t)queries);
+    free(latencies);
+    return result;
+}
+
+/* Prints what was measured; `used` is what each text took. */
+static void print_result(const struct encoder *encoder, size_t count,
+                         const struct encoder_usage *used, double seconds, double query_ms,
+                         double open_ms)
+{
+    const struct encoder_info *info = encoder_info(encoder);
+    double tokens = 0, squares = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        tokens += used[i].tokens;
+        squares += (double)used[i].tokens * used[i].tokens;
+    }
+    printf("{\"texts\": %zu, \"tokens\": %.0f, \"tokens_squared\": %.0f, \"seconds\": %.4f, "
+           "\"texts_per_second\": %.1f, \"query_ms\": %.3f, \"open_ms\": %.1f, "
+           "\"backend\": \"%s\", \"isa\": \"%s\", \"precision\": \"%s\", \"folder\": \"%s\"}\n",
+           count, tokens, squares, seconds, (double)count / seconds, query_ms, open_ms,
+           info->backend, info->isa, info->precision, info->folder);
 }
 
 int main(int argc, char **argv)
 {
-    enum { QUERIES = 300 };
-    static const char query[] = "paris is a beautiful city";
+    struct arguments arguments;
     struct encoder *encoder;
     struct encoder_crew *crew;
     struct encoder_text *texts;
@@ -77,45 +164,33 @@ int main(int argc, char **argv)
     char *folder, *data;
     size_t size;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: bench_encode MODEL FILE THREADS [ROUNDS]\n");
-        return 2;
-    }
+    parse_arguments(argc, argv, &arguments);
     double start = now();
-    if (registry_resolve(&folder, argv[1], &err) < 0 ||
-        encoder_open(&encoder, folder, NULL, &err) < 0 ||
-        encoder_crew_open(&crew, encoder, atoi(argv[3]), false, &err) < 0 ||
-        file_read(&data, &size, argv[2], (size_t)1 << 30, &err) < 0) {
-        fprintf(stderr, "bench_encode: %s\n", err.message);
-        return 2;
-    }
+    if (registry_resolve(&folder, arguments.model, &err) < 0 ||
+        encoder_open(&encoder, folder, &arguments.options, &err) < 0 ||
+        encoder_crew_open(&crew, encoder, arguments.threads, false, &err) < 0 ||
+        file_read(&data, &size, arguments.lines, (size_t)1 << 30, &err) < 0)
+        fail(&err);
     double opened = now() - start;
-    size_t count = split_lines(data, size, &texts);
-    float *vectors = calloc(count + 1, encoder_info(encoder)->dimension * sizeof *vectors);
-    struct encoder_usage *usage = calloc(count + 1, sizeof *usage);
-    if (!vectors || !usage)
+    size_t count = split_lines(data, size, &texts), dimension = encoder_info(encoder)->dimension;
+    float *vectors = calloc(count + 1, dimension * sizeof *vectors);
+    struct encoder_usage *used = calloc(count + 1, sizeof *used);
+    if (!vectors || !used)
         return 2;
 
-    double seconds = 1e9, tokens = 0;
-    for (int round = argc > 4 ? atoi(argv[4]) : 1; round > 0; round--) {
-        double took = time_encode(crew, texts, count, vectors, usage);
+    double seconds = 1e9;
+    for (int round = 0; round < arguments.rounds; round++) {
+        double took = time_encode(crew, texts, count, vectors, used);
         seconds = took < seconds ? took : seconds;
     }
-    for (size_t i = 0; i < count; i++)
-        tokens += usage[i].tokens;
-
-    struct encoder_text one = {.text = query, .size = sizeof query - 1};
-    double latencies[QUERIES];
-    for (int i = 0; i < QUERIES; i++)
-        latencies[i] = time_encode(crew, &one, 1, vectors, NULL);
-    printf("{\"texts\": %zu, \"tokens\": %.0f, \"seconds\": %.4f, \"texts_per_second\": %.1f, "
-           "\"query_ms\": %.3f, \"open_ms\": %.1f, \"backend\": \"%s\", \"isa\": \"%s\", "
-           "\"folder\": \"%s\"}\n",
-           count, tokens, seconds, (double)count / seconds, 1e3 * median(latencies, QUERIES),
-           1e3 * opened, encoder_info(encoder)->backend, encoder_info(encoder)->isa, folder);
+    if (arguments.output &&
+        file_write(arguments.output, vectors, count * dimension * sizeof *vectors, 0666, &err) < 0)
+        fail(&err);
+    double query_ms = time_query(crew, vectors, arguments.queries);
+    print_result(encoder, count, used, seconds, query_ms, 1e3 * opened);
     encoder_crew_close(crew);
     encoder_close(encoder);
-    free(usage);
+    free(used);
     free(vectors);
     free(texts);
     free(data);
