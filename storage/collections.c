@@ -273,6 +273,8 @@ static const char *const purges[] = {
     "passage FROM removals WHERE collection = ?1 ORDER BY sequence, passage LIMIT ?2)",
     "DELETE FROM sources WHERE key IN "
     "(SELECT key FROM sources WHERE collection = ?1 ORDER BY path LIMIT ?2)",
+    "DELETE FROM fields WHERE key IN "
+    "(SELECT key FROM fields WHERE collection = ?1 ORDER BY name LIMIT ?2)",
     "DELETE FROM collections WHERE key IN (SELECT key FROM collections WHERE key = ?1 LIMIT ?2)",
 };
 

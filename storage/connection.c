@@ -197,6 +197,12 @@ void query_int(struct query *query, int64_t value)
         note(query, sqlite3_bind_int64(query->statement, ++query->parameter, value));
 }
 
+void query_real(struct query *query, double value)
+{
+    if (query->rc == SQLITE_OK)
+        note(query, sqlite3_bind_double(query->statement, ++query->parameter, value));
+}
+
 void query_text(struct query *query, const char *text, size_t size)
 {
     if (query->rc == SQLITE_OK)

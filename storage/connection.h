@@ -61,6 +61,7 @@ struct query {
 
 void query_begin(struct query *query, struct connection *connection, const char *sql);
 void query_int(struct query *query, int64_t value);
+void query_real(struct query *query, double value);
 void query_text(struct query *query, const char *text, size_t size); /* NULL: SQL's NULL */
 void query_string(struct query *query, const char *string);          /* NULL: SQL's NULL */
 void query_blob(struct query *query, const void *bytes, size_t size);

@@ -1,7 +1,16 @@
-/* Deleting documents, or one source's claim on them. */
+/* Deleting documents, or one source's claim on them, or what a filter selects. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "storage/internal.h"
+
+/* What is to be deleted: documents by id (of one source), or what a filter selects. */
+struct wanted {
+    const char *const *ids; /* (count) */
+    size_t count;           /* of ids, or at most so many documents of the filter */
+    const char *source;
+    const struct store_filter *filter;
+};
 
 struct deletion {
     struct connection *connection;
@@ -50,6 +59,21 @@ static int drop_claim(struct deletion *deletion, const char *id, int64_t documen
     return r;
 }
 
+static int delete_document(struct deletion *deletion, int64_t key, struct err *err)
+{
+    int r = document_remove_passages(deletion->connection, deletion->collection.key, key,
+                                     deletion->sequence, &deletion->removed, err);
+    if (r < 0)
+        return r;
+    struct query query; /* its claims go with it, by cascade */
+    query_begin(&query, deletion->connection, "DELETE FROM documents WHERE key = ?");
+    query_int(&query, key);
+    r = query_run(&query, err);
+    if (r == 0)
+        deletion->deleted++;
+    return r;
+}
+
 static int delete_one(struct deletion *deletion, const char *id, struct err *err)
 {
     int64_t key = 0;
@@ -62,17 +86,7 @@ static int delete_one(struct deletion *deletion, const char *id, struct err *err
         if (r < 0 || !goes)
             return r;
     }
-    r = document_remove_passages(deletion->connection, deletion->collection.key, key,
-                                 deletion->sequence, &deletion->removed, err);
-    if (r < 0)
-        return r;
-    struct query query; /* its claims go with it, by cascade */
-    query_begin(&query, deletion->connection, "DELETE FROM documents WHERE key = ?");
-    query_int(&query, key);
-    r = query_run(&query, err);
-    if (r == 0)
-        deletion->deleted++;
-    return r;
+    return delete_document(deletion, key, err);
 }
 
 /* A source that claims nothing any more is forgotten. */
@@ -86,17 +100,43 @@ static int drop_source(struct deletion *deletion, struct err *err)
     return query_run(&query, err);
 }
 
-static int delete_all(struct deletion *deletion, const char *const *ids, size_t count,
-                      const char *source, struct err *err)
+static int delete_ids(struct deletion *deletion, const struct wanted *wanted, struct err *err)
 {
     int r = 0;
-    if (source)
-        r = source_find(deletion->connection, deletion->collection.key, source, &deletion->source,
-                        err);
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = delete_one(deletion, ids[i], err);
-    if (r == 0 && deletion->source)
-        r = drop_source(deletion, err);
+    if (wanted->source)
+        r = source_find(deletion->connection, deletion->collection.key, wanted->source,
+                        &deletion->source, err);
+    for (size_t i = 0; i < wanted->count && r == 0; i++)
+        r = delete_one(deletion, wanted->ids[i], err);
+    return r == 0 && deletion->source ? drop_source(deletion, err) : r;
+}
+
+static int delete_selected(struct deletion *deletion, const struct wanted *wanted, struct err *err)
+{
+    struct passage_set set = {0};
+    int r = filter_resolve(deletion->connection, deletion->collection.key, wanted->filter, &set,
+                           err);
+    for (int64_t p = r == 0 ? passage_set_next(&set, 0) : -1;
+         p >= 0 && r == 0 && deletion->deleted < wanted->count; p = passage_set_next(&set, p + 1)) {
+        struct query query;
+        bool found = false; /* false too where an earlier passage took its document away */
+        int64_t document = 0;
+        query_begin(&query, deletion->connection,
+                    "SELECT document FROM passages WHERE key = ? AND collection = ?");
+        query_int(&query, p);
+        query_int(&query, deletion->collection.key);
+        r = query_number(&query, &found, &document, err);
+        if (r == 0 && found)
+            r = delete_document(deletion, document, err);
+    }
+    free(set.words);
+    return r;
+}
+
+static int delete_all(struct deletion *deletion, const struct wanted *wanted, struct err *err)
+{
+    int r = wanted->filter ? delete_selected(deletion, wanted, err)
+                           : delete_ids(deletion, wanted, err);
     if (r < 0 || deletion->deleted == 0)
         return r;
     size_t removed = deletion->removed.size / sizeof(int64_t);
@@ -121,11 +161,11 @@ static int finish(const struct deletion *deletion, struct arena *arena,
     return 0;
 }
 
-static int run(struct store *store, int64_t collection, const char *const *ids, size_t count,
-               const char *source, size_t *ret_deleted, struct arena *arena,
-               struct store_changes *ret_changes, struct err *err)
+static int run(struct store *store, int64_t collection, const struct wanted *wanted,
+               size_t *ret_deleted, struct arena *arena, struct store_changes *ret_changes,
+               struct err *err)
 {
-    struct deletion deletion = {.by_source = source != NULL};
+    struct deletion deletion = {.by_source = wanted->source != NULL};
     struct store_changes changes = {0};
     int r = store_write_begin(store, &deletion.connection, err);
     if (r < 0)
@@ -133,7 +173,7 @@ static int run(struct store *store, int64_t collection, const char *const *ids, 
     r = collection_read(deletion.connection, collection, &deletion.collection, err);
     deletion.sequence = deletion.collection.sequence + 1;
     if (r == 0)
-        r = delete_all(&deletion, ids, count, source, err);
+        r = delete_all(&deletion, wanted, err);
     if (r == 0)
         r = finish(&deletion, arena, &changes, err);
     r = store_write_end(store, r, err);
@@ -145,14 +185,31 @@ static int run(struct store *store, int64_t collection, const char *const *ids, 
     return r;
 }
 
+static int run_on_full_disk(struct store *store, int64_t collection, const struct wanted *wanted,
+                            size_t *ret_deleted, struct arena *arena,
+                            struct store_changes *ret_changes, struct err *err)
+{
+    int r = run(store, collection, wanted, ret_deleted, arena, ret_changes, err);
+    if (r == ERR_NO_SPACE && space_release_reserve(store))
+        r = run(store, collection, wanted, ret_deleted, arena, ret_changes, err);
+    if (r == ERR_NO_SPACE)
+        err_prefix(err, "deleting %zu documents at once (fewer at a time need less)",
+                   wanted->count);
+    return r;
+}
+
 int store_delete(struct store *store, int64_t collection, const char *const *ids, size_t count,
                  const char *source, size_t *ret_deleted, struct arena *arena,
                  struct store_changes *ret_changes, struct err *err)
 {
-    int r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
-    if (r == ERR_NO_SPACE && space_release_reserve(store))
-        r = run(store, collection, ids, count, source, ret_deleted, arena, ret_changes, err);
-    if (r == ERR_NO_SPACE)
-        err_prefix(err, "deleting %zu documents at once (fewer at a time need less)", count);
-    return r;
+    const struct wanted wanted = {.ids = ids, .count = count, .source = source};
+    return run_on_full_disk(store, collection, &wanted, ret_deleted, arena, ret_changes, err);
+}
+
+int store_delete_selected(struct store *store, int64_t collection,
+                          const struct store_filter *filter, size_t limit, size_t *ret_deleted,
+                          struct arena *arena, struct store_changes *ret_changes, struct err *err)
+{
+    const struct wanted wanted = {.count = limit, .filter = filter};
+    return run_on_full_disk(store, collection, &wanted, ret_deleted, arena, ret_changes, err);
 }

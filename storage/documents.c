@@ -76,8 +76,8 @@ int document_find_text(struct connection *connection, int64_t collection,
     return r;
 }
 
-static int list_passages(struct connection *connection, int64_t document, struct buf *removed,
-                         struct err *err)
+int document_passages(struct connection *connection, int64_t document, struct buf *passages,
+                      struct err *err)
 {
     struct query query;
     bool row = false;
@@ -86,7 +86,7 @@ static int list_passages(struct connection *connection, int64_t document, struct
     query_int(&query, document);
     while ((r = query_next(&query, &row, err)) == 0 && row) {
         int64_t key = sqlite3_column_int64(query.statement, 0);
-        if (buf_append(removed, &key, sizeof key) < 0) {
+        if (buf_append(passages, &key, sizeof key) < 0) {
             r = err_memory(err, "a list of passages");
             break;
         }
@@ -99,7 +99,7 @@ int document_remove_passages(struct connection *connection, int64_t collection, 
                              int64_t sequence, struct buf *removed, struct err *err)
 {
     size_t before = removed->size;
-    int r = list_passages(connection, document, removed, err);
+    int r = document_passages(connection, document, removed, err);
     struct query query;
     for (size_t at = before; at < removed->size && r == 0; at += sizeof(int64_t)) {
         int64_t key = 0;

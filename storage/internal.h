@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "storage/connection.h"
+#include "storage/filter.h"
 #include "storage/store.h"
 
 enum { STORE_READERS = 8 };
@@ -98,9 +99,56 @@ int document_find_text(struct connection *connection, int64_t collection,
 int document_remove_passages(struct connection *connection, int64_t collection, int64_t document,
                              int64_t sequence, struct buf *removed, struct err *err);
 
+/* Appends the passages (int64_t) of a document, in the order of its text. */
+int document_passages(struct connection *connection, int64_t document, struct buf *passages,
+                      struct err *err);
+
 /* Indices of `documents` in the order of id or text_hash, equal ones in the order they came. */
 void documents_sort_by_id(const struct store_document *documents, size_t count, size_t *ret_order);
 void documents_sort_by_text(const struct store_document *documents, size_t count,
                             size_t *ret_order);
+
+/* --- read.c --- */
+
+/* As store_get, in the transaction that is open. */
+int document_get(struct connection *connection, int64_t collection, const char *id,
+                 struct arena *arena, struct store_row *ret_row, struct err *err);
+/* Moves rows (struct store_row) from a buffer into the arena. */
+int rows_finish(const struct buf *rows, struct arena *arena, struct store_row **ret_rows,
+                size_t *ret_count, struct err *err);
+
+/* --- fields.c --- */
+
+struct field_row {
+    int64_t key;
+    struct store_field field;
+};
+
+/* A collection's fields by name, from the arena; NULL where it has none. */
+int fields_read(struct connection *connection, int64_t collection, struct arena *arena,
+                struct field_row **ret_fields, size_t *ret_count, struct err *err);
+/* The field of that name, or NULL. */
+const struct field_row *fields_find(const struct field_row *fields, size_t count, const char *name);
+/* Indexes the values that new passages of a document with this metadata (NULL: none) have. */
+int fields_index(struct connection *connection, const struct field_row *fields, size_t field_count,
+                 const char *metadata, const int64_t *passages, size_t count, struct err *err);
+/* The same for a document's passages that are there, in the place of what was indexed. */
+int fields_index_again(struct connection *connection, const struct field_row *fields,
+                       size_t field_count, const char *metadata, int64_t document, struct err *err);
+
+/* --- filter.c --- */
+
+/* Passages `first` + i for each bit i that is set. */
+struct passage_set {
+    int64_t first;
+    size_t bits;
+    uint64_t *words; /* the owner frees them */
+};
+/* As store_select, in the transaction that is open. */
+int filter_resolve(struct connection *connection, int64_t collection,
+                   const struct store_filter *filter, struct passage_set *ret_set, struct err *err);
+bool passage_set_has(const struct passage_set *set, int64_t passage);
+/* The first one from `passage` on, or -1. */
+int64_t passage_set_next(const struct passage_set *set, int64_t passage);
 
 #endif

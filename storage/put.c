@@ -26,6 +26,8 @@ struct put {
     const struct store_document *documents;
     size_t count;
     struct item *items;   /* (count) */
+    struct field_row *fields; /* (field_count) whose values are indexed */
+    size_t field_count;
     struct arena scratch; /* what is not needed after the put */
     struct buf removed;   /* passage ids (int64_t) */
     struct store_changes changes;
@@ -303,7 +305,10 @@ static int write_metadata(struct put *put, const struct store_document *document
     query_int(&query, put->now);
     query_string(&query, document->metadata);
     query_int(&query, item->key);
-    return query_run(&query, err);
+    int r = query_run(&query, err);
+    return r < 0 ? r
+                 : fields_index_again(put->connection, put->fields, put->field_count,
+                                      document->metadata, item->key, err);
 }
 
 static int write_passage(struct put *put, const struct item *item, size_t ordinal, struct err *err)
@@ -352,9 +357,12 @@ static int write_document(struct put *put, size_t i, struct err *err)
                                      &put->removed, err);
     if (r == 0)
         r = write_row(put, document, item, err);
+    size_t first = put->changes.added_count;
     for (size_t p = 0; p < item->passage_count && r == 0; p++)
         r = write_passage(put, item, p, err);
-    return r;
+    return r < 0 ? r
+                 : fields_index(put->connection, put->fields, put->field_count, document->metadata,
+                                put->changes.added + first, item->passage_count, err);
 }
 
 /* Room in the arena for what the passages to write will be to the index. */
@@ -444,6 +452,9 @@ static int put_all(struct put *put, struct arena *arena, struct err *err)
         r = compare_all(put, err);
     if (r == 0)
         r = find_donors(put, err);
+    if (r == 0)
+        r = fields_read(put->connection, put->collection.key, &put->scratch, &put->fields,
+                        &put->field_count, err);
     for (size_t i = 0; i < put->count && r == 0; i++)
         r = find_passages(put, i, err);
     if (r == 0)

@@ -69,22 +69,18 @@ static int read_first_source(struct connection *connection, int64_t document, st
     return r;
 }
 
-int store_get(struct store *store, int64_t collection, const char *id, struct arena *arena,
-              struct store_row *ret_row, struct err *err)
+int document_get(struct connection *connection, int64_t collection, const char *id,
+                 struct arena *arena, struct store_row *ret_row, struct err *err)
 {
-    struct connection *connection = NULL;
     struct query query;
     struct store_row row = {0};
     bool found = false;
     int64_t key = 0;
-    int r = store_read_begin(store, &connection, err);
-    if (r < 0)
-        return r;
     query_begin(&query, connection,
                 "SELECT " ROW_COLUMNS " FROM documents d WHERE d.collection = ? AND d.id = ?");
     query_int(&query, collection);
     query_string(&query, id);
-    r = query_next(&query, &found, err);
+    int r = query_next(&query, &found, err);
     if (r == 0 && !found)
         r = err_set(err, ERR_NOT_FOUND, "there is no document \"%.80s\"", id);
     if (r == 0)
@@ -92,9 +88,20 @@ int store_get(struct store *store, int64_t collection, const char *id, struct ar
     query_end(&query);
     if (r == 0)
         r = read_first_source(connection, key, arena, &row.source, err);
-    store_read_end(store, connection);
     if (r == 0)
         *ret_row = row;
+    return r;
+}
+
+int store_get(struct store *store, int64_t collection, const char *id, struct arena *arena,
+              struct store_row *ret_row, struct err *err)
+{
+    struct connection *connection = NULL;
+    int r = store_read_begin(store, &connection, err);
+    if (r < 0)
+        return r;
+    r = document_get(connection, collection, id, arena, ret_row, err);
+    store_read_end(store, connection);
     return r;
 }
 
@@ -162,13 +169,25 @@ static int list_source(struct connection *connection, int64_t collection, const 
     return r;
 }
 
+int rows_finish(const struct buf *rows, struct arena *arena, struct store_row **ret_rows,
+                size_t *ret_count, struct err *err)
+{
+    struct store_row *copy = arena_alloc(arena, rows->size, 1);
+    if (!copy)
+        return err_memory(err, "a list of documents");
+    if (rows->size)
+        memcpy(copy, rows->data, rows->size);
+    *ret_rows = copy;
+    *ret_count = rows->size / sizeof *copy;
+    return 0;
+}
+
 int store_list(struct store *store, int64_t collection, const char *after, const char *source,
                size_t limit, struct arena *arena, struct store_row **ret_rows, size_t *ret_count,
                struct err *err)
 {
     struct connection *connection = NULL;
     struct buf rows = {0};
-    struct store_row *copy = NULL;
     int r = store_read_begin(store, &connection, err);
     if (r < 0)
         return r;
@@ -177,18 +196,8 @@ int store_list(struct store *store, int64_t collection, const char *after, const
     r = source ? list_source(connection, collection, source, after, limit, arena, &rows, err)
                : list_collection(connection, collection, after, limit, arena, &rows, err);
     store_read_end(store, connection);
-    if (r < 0)
-        goto out;
-    copy = arena_alloc(arena, rows.size, 1);
-    if (!copy) {
-        r = err_memory(err, "a list of documents");
-        goto out;
-    }
-    if (rows.size)
-        memcpy(copy, rows.data, rows.size);
-    *ret_rows = copy;
-    *ret_count = rows.size / sizeof *copy;
-out:
+    if (r == 0)
+        r = rows_finish(&rows, arena, ret_rows, ret_count, err);
     buf_release(&rows);
     return r;
 }

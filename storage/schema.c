@@ -79,7 +79,28 @@ static const char STEP_1[] =
     "  PRIMARY KEY (collection, sequence, passage)"
     ") STRICT, WITHOUT ROWID;";
 
-const char *const schema_steps[] = {STEP_1};
+/* Fields of metadata that filters can ask for. `fill_to` is the last sequence of the documents that
+ * were there before the field and are not indexed yet; 0: all are. */
+static const char STEP_2[] = "CREATE TABLE fields ("
+                             "  key INTEGER PRIMARY KEY AUTOINCREMENT,"
+                             "  collection INTEGER NOT NULL REFERENCES collections (key),"
+                             "  name TEXT NOT NULL,"
+                             "  type TEXT NOT NULL,"
+                             "  filled_sequence INTEGER NOT NULL DEFAULT 0,"
+                             "  filled_passage INTEGER NOT NULL DEFAULT 0,"
+                             "  fill_to INTEGER NOT NULL,"
+                             "  UNIQUE (collection, name)"
+                             ") STRICT;"
+                             "CREATE TABLE field_values ("
+                             "  field INTEGER NOT NULL,"
+                             "  value ANY NOT NULL,"
+                             "  passage INTEGER NOT NULL"
+                             "    REFERENCES passages (key) ON DELETE CASCADE,"
+                             "  PRIMARY KEY (field, value, passage)"
+                             ") STRICT, WITHOUT ROWID;"
+                             "CREATE INDEX field_values_by_passage ON field_values (passage);";
+
+const char *const schema_steps[] = {STEP_1, STEP_2};
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 
 static int run_steps(struct connection *connection, const char *const *steps, size_t from,
