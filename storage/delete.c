@@ -114,8 +114,8 @@ static int delete_ids(struct deletion *deletion, const struct wanted *wanted, st
 static int delete_selected(struct deletion *deletion, const struct wanted *wanted, struct err *err)
 {
     struct passage_set set = {0};
-    int r = filter_resolve(deletion->connection, deletion->collection.key, wanted->filter, &set,
-                           err);
+    int r =
+        filter_resolve(deletion->connection, deletion->collection.key, wanted->filter, &set, err);
     for (int64_t p = r == 0 ? passage_set_next(&set, 0) : -1;
          p >= 0 && r == 0 && deletion->deleted < wanted->count; p = passage_set_next(&set, p + 1)) {
         struct query query;
@@ -135,8 +135,8 @@ static int delete_selected(struct deletion *deletion, const struct wanted *wante
 
 static int delete_all(struct deletion *deletion, const struct wanted *wanted, struct err *err)
 {
-    int r = wanted->filter ? delete_selected(deletion, wanted, err)
-                           : delete_ids(deletion, wanted, err);
+    int r =
+        wanted->filter ? delete_selected(deletion, wanted, err) : delete_ids(deletion, wanted, err);
     if (r < 0 || deletion->deleted == 0)
         return r;
     size_t removed = deletion->removed.size / sizeof(int64_t);

@@ -108,7 +108,8 @@ static int take_range(struct resolver *resolver, const struct field_row *field,
         {SELECT_VALUES "> ? AND value <= ?", SELECT_VALUES "> ? AND value < ?"},
     };
     struct query query;
-    query_begin(&query, resolver->connection, selects[lower->open][upper->open]);
+    query_begin(&query, resolver->connection,
+                selects[lower->given && lower->open][upper->given && upper->open]);
     query_int(&query, field->key);
     bind_lower(&query, field->field.type, lower);
     bind_upper(&query, field->field.type, upper);

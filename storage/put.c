@@ -25,7 +25,7 @@ struct put {
     struct collection_state collection, before; /* as it becomes, and as it was */
     const struct store_document *documents;
     size_t count;
-    struct item *items;   /* (count) */
+    struct item *items;       /* (count) */
     struct field_row *fields; /* (field_count) whose values are indexed */
     size_t field_count;
     struct arena scratch; /* what is not needed after the put */
