@@ -12,10 +12,17 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv, struct command_common common);
 } commands[] = {
-    {"add", sbert_index_add},           {"rm", sbert_index_rm},
-    {"get", sbert_index_get},           {"list", sbert_index_list},
-    {"stats", sbert_index_stats},       {"collections", sbert_index_collections},
-    {"pairs", sbert_index_pairs},       {"dedup", sbert_index_dedup},
+    {"add", sbert_index_add},
+    {"rm", sbert_index_rm},
+    {"delete", sbert_index_rm},
+    {"get", sbert_index_get},
+    {"list", sbert_index_list},
+    {"stats", sbert_index_stats},
+    {"collections", sbert_index_collections},
+    {"create", sbert_index_create},
+    {"fields", sbert_index_fields},
+    {"pairs", sbert_index_pairs},
+    {"dedup", sbert_index_dedup},
     {"clusters", sbert_index_clusters},
 };
 
@@ -56,11 +63,14 @@ static const struct argp parser = {
     "COMMAND [ARGUMENT...]",
     "Puts documents into sbertd.\n\n"
     "  add FILE|FOLDER|-...    add lines, records or texts\n"
-    "  rm ID... | --source F   remove documents\n"
+    "  delete ID... | --source F | --filter C\n"
+    "                          delete documents; rm for short\n"
     "  get ID...               show documents\n"
     "  list                    list documents\n"
     "  stats                   numbers of a collection and the daemon\n"
+    "  create NAME             make a collection\n"
     "  collections [create NAME | drop NAME]\n"
+    "  fields [add NAME:TYPE...]  what filters can ask for\n"
     "  pairs FILE [FILE2]      the most similar pairs of texts\n"
     "  dedup FILE              groups of near-duplicates\n"
     "  clusters FILE           communities, or k-means\n"

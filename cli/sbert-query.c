@@ -14,6 +14,7 @@
 #include "base/standard.h"
 #include "base/utf8.h"
 #include "cli/client.h"
+#include "cli/filter.h"
 #include "cli/query/render.h"
 #include "cli/terminal.h"
 #include "daemon/wire_limits.h"
@@ -24,17 +25,20 @@ struct options {
     long top_k;
     bool has_min_score;
     double min_score;
-    bool json;
+    bool json, exact;
+    json_t *filter; /* or NULL */
     const char *collection, *socket;
     double timeout_seconds;
 };
 
-enum { OPTION_SOCKET = 256, OPTION_TIMEOUT };
+enum { OPTION_SOCKET = 256, OPTION_TIMEOUT, OPTION_EXACT };
 
 static const struct argp_option option_table[] = {
     {"top-k", 'k', "N", 0, "Show at most N results (10)", 0},
     {"min-score", 's', "S", 0, "Leave out results that score less than S", 0},
     {"collection", 'c', "NAME", 0, "Search this collection (default)", 0},
+    {"filter", 'f', "CONDITION", 0, "Only documents whose metadata match, see below", 0},
+    {"exact", OPTION_EXACT, NULL, 0, "Look at every document, also where there is a graph", 0},
     {"json", 'j', NULL, 0, "Print one JSON object for each query", 0},
     {"socket", OPTION_SOCKET, "PATH", 0, "The daemon's socket", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Wait so long for an answer (30)", 0},
@@ -73,6 +77,15 @@ static void add_word(struct argp_state *state, struct options *options, const ch
         argp_failure(state, EXIT_ERROR, ENOMEM, "the query");
 }
 
+static void parse_filter(struct argp_state *state, struct options *options, const char *text)
+{
+    struct err err = {0};
+    if (options->filter)
+        argp_error(state, "one --filter: join conditions with and");
+    if (filter_parse(&options->filter, text, strlen(text), &err) < 0)
+        argp_error(state, "%s", err.message);
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -86,6 +99,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return 0;
     case 'c':
         options->collection = argument;
+        return 0;
+    case 'f':
+        parse_filter(state, options, argument);
+        return 0;
+    case OPTION_EXACT:
+        options->exact = true;
         return 0;
     case 'j':
         options->json = true;
@@ -118,6 +137,9 @@ static const struct argp parser = {
     "Without a query, or with -, each line of standard input is one. On a terminal the results are "
     "aligned to its width; elsewhere they are tab-separated: rank, score, id, file:line, passage "
     "(before them the number of the query, where queries come from standard input).\n"
+    "A CONDITION is on fields that the collection declares: 'year >= 2020 and (lang = \"en\" or "
+    "tags in (\"a\", \"b\")) and not draft = true'. Operators: = != < <= > >=, ^= (begins "
+    "with), in, not in, exists, and, or, not.\n"
     "Exit status: 0 something was found, 1 nothing, 2 an error.",
     NULL,
     NULL,
@@ -129,8 +151,11 @@ static int make_body(const struct options *options, const char *query, size_t si
 {
     json_t *body = json_pack("{s:o, s:I}", "query", json_stringn(query, size), "top_k",
                              (json_int_t)options->top_k);
-    if (!body || (options->has_min_score &&
-                  json_object_set_new(body, "min_score", json_real(options->min_score)) < 0)) {
+    if (!body ||
+        (options->has_min_score &&
+         json_object_set_new(body, "min_score", json_real(options->min_score)) < 0) ||
+        (options->exact && json_object_set_new(body, "exact", json_true()) < 0) ||
+        (options->filter && json_object_set(body, "filter", options->filter) < 0)) {
         json_decref(body);
         return err_memory(err, "the query");
     }
@@ -250,5 +275,6 @@ int main(int argc, char **argv)
     argp_parse(&parser, argc, argv, 0, NULL, &options);
     int code = run(&options);
     buf_release(&options.query);
+    json_decref(options.filter);
     return code;
 }

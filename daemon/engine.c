@@ -61,8 +61,11 @@ int engine_search(struct engine *engine, const char *collection, const struct en
     if (!r)
         r = search_encode(&search, err);
     for (int attempt = 0; !r && attempt < 2; attempt++) {
-        /* the nearest passages, the best one of each document */
-        r = search_rank(&search, err);
+        /* which passages may be found */
+        r = search_select(&search, err);
+        /* the nearest of them, the best one of each document */
+        if (!r)
+            r = search_rank(&search, err);
         /* the documents */
         if (!r)
             r = search_fetch(&search, ret_results, err);
@@ -127,18 +130,21 @@ int engine_get(struct engine *engine, const char *collection, const char *id, st
     return r;
 }
 
-int engine_list(struct engine *engine, const char *collection, const char *after,
-                const char *source, size_t limit, struct arena *arena, struct store_row **ret_rows,
-                size_t *ret_count, struct err *err)
+int engine_list(struct engine *engine, const char *collection,
+                const struct engine_list_options *options, struct arena *arena,
+                struct store_row **ret_rows, size_t *ret_count, struct err *err)
 {
     struct collection *found = NULL;
     int r = engine_enter(engine, err);
     if (r)
         return r;
     r = collection_take_unready(engine, collection, &found, err);
-    if (!r)
-        r = store_list(engine->store, found->stored.key, after, source, limit, arena, ret_rows,
-                       ret_count, err);
+    if (!r && options->filter)
+        r = store_list_selected(engine->store, found->stored.key, options->filter->filter,
+                                options->after, options->limit, arena, ret_rows, ret_count, err);
+    else if (!r)
+        r = store_list(engine->store, found->stored.key, options->after, options->source,
+                       options->limit, arena, ret_rows, ret_count, err);
     collection_release(engine, found);
     engine_leave(engine);
     return r;

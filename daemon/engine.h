@@ -20,14 +20,17 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "encoder/encoder.h"
+#include "storage/filter.h"
 #include "storage/store.h"
 
 struct engine;
+struct engine_filter;
 
 enum {
     ENGINE_TOP_K_MAX = 1000, /* hits in an answer */
     ENGINE_ID_MAX = 512,     /* bytes of a document's id */
     ENGINE_DIMENSION_MAX = 65536,
+    ENGINE_DELETE_STEP = 2000, /* documents that a delete by filter takes in one transaction */
 };
 #define ENGINE_DEFAULT_COLLECTION "default"
 
@@ -109,6 +112,8 @@ struct engine_collection_options {
     size_t dimension;   /* given without a model: the client brings vectors */
     const char *metric; /* "cosine", "dot", "l2"; NULL: the model's own similarity, else "cosine" */
     const char *index;  /* "auto" (default), "flat", "hnsw" */
+    const struct store_field *fields; /* (field_count) declared if they are not yet */
+    size_t field_count;
 };
 
 struct engine_collection {
@@ -129,6 +134,14 @@ int engine_collection_get(struct engine *engine, const char *name,
 int engine_collection_list(struct engine *engine, struct arena *arena,
                            struct engine_collection **ret_collections, size_t *ret_count,
                            struct err *err);
+/* Declares fields of metadata, as store_fields_declare; the documents that are there are indexed in
+ * the background. */
+int engine_fields_declare(struct engine *engine, const char *name, const struct store_field *fields,
+                          size_t count, struct err *err);
+/* The fields of a collection as it was given by engine_collection_get, from the arena. */
+int engine_fields_list(struct engine *engine, const struct store_collection *collection,
+                       struct arena *arena, struct store_field **ret_fields, size_t *ret_count,
+                       struct err *err);
 int engine_collection_drop(struct engine *engine, const char *name, struct err *err);
 
 /* --- documents --- */
@@ -164,9 +177,34 @@ int engine_delete(struct engine *engine, const char *collection, const char *con
                   size_t count, const char *source, size_t *ret_deleted, struct err *err);
 int engine_get(struct engine *engine, const char *collection, const char *id, struct arena *arena,
                struct store_row *ret_row, struct err *err);
-int engine_list(struct engine *engine, const char *collection, const char *after,
-                const char *source, size_t limit, struct arena *arena, struct store_row **ret_rows,
-                size_t *ret_count, struct err *err);
+
+/* What is listed: by id in byte order. */
+struct engine_list_options {
+    const char *after;                  /* only ids after it; NULL: from the first */
+    const char *source;                 /* only of this file; NULL: of all */
+    const struct engine_filter *filter; /* only what matches (not together with `source`) */
+    size_t limit;
+};
+int engine_list(struct engine *engine, const char *collection,
+                const struct engine_list_options *options, struct arena *arena,
+                struct store_row **ret_rows, size_t *ret_count, struct err *err);
+
+/* --- filters --- */
+
+/* Conditions on the metadata of documents. */
+struct engine_filter {
+    const struct store_filter *filter;
+    const char *key; /* what tells it from others: its JSON in canonical form */
+};
+
+/* The documents that match (NULL: all) are counted, listed, or deleted: ENGINE_DELETE_STEP in a
+ * transaction, so that what fails on the way has deleted some, and says how many. ERR_INVALID where
+ * a field is not declared, ERR_BUSY where it is still being indexed. */
+int engine_count(struct engine *engine, const char *collection, const struct engine_filter *filter,
+                 size_t *ret_count, struct err *err);
+int engine_delete_selected(struct engine *engine, const char *collection,
+                           const struct engine_filter *filter, size_t *ret_deleted,
+                           struct err *err);
 
 /* --- search --- */
 
@@ -181,7 +219,9 @@ struct engine_query {
 struct engine_search_options {
     size_t top_k;
     bool has_min_score;
-    double min_score; /* hits below it are left out */
+    double min_score;                   /* hits below it are left out */
+    bool exact;                         /* look at every vector, also where there is a graph */
+    const struct engine_filter *filter; /* only documents that match; NULL: all */
 };
 
 struct engine_hit {

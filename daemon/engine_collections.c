@@ -18,6 +18,7 @@ static void collection_free(struct collection *collection)
     if (!collection)
         return;
     index_free(collection->index);
+    filter_cache_close(&collection->filters);
     pthread_mutex_destroy(&collection->write);
     free(collection->snapshot);
     free(collection);
@@ -40,10 +41,13 @@ static int collection_new(struct engine *engine, const struct store_collection *
              (long long)stored->key, (long long)stored->created_at,
              stored->fingerprint[0] ? stored->fingerprint : "-");
     collection->snapshot = data_folder_snapshot(&engine->folder, stored->key);
-    if (!collection->snapshot) {
+    int r = collection->snapshot ? filter_cache_open(&collection->filters, err)
+                                 : err_memory(err, "a collection");
+    if (r) {
         collection_free(collection);
-        return err_memory(err, "a collection");
+        return r;
     }
+    atomic_store(&collection->unfilled, true); /* a stop may have cut it short */
     *ret_collection = collection;
     return 0;
 }
@@ -277,6 +281,17 @@ static int create(struct engine *engine, struct store_collection *stored, struct
     return 0;
 }
 
+static int declare(struct engine *engine, const char *name,
+                   const struct engine_collection_options *options, struct err *err)
+{
+    struct collection *collection = NULL;
+    int r = collection_take(engine, name, &collection, err);
+    if (!r)
+        r = collection_declare(engine, collection, options->fields, options->field_count, err);
+    collection_release(engine, collection);
+    return r;
+}
+
 static int put(struct engine *engine, const char *name,
                const struct engine_collection_options *options, bool *ret_created, struct err *err)
 {
@@ -295,6 +310,8 @@ static int put(struct engine *engine, const char *name,
     r = there ? check_same(&there->stored, &wanted, options, err) : create(engine, &wanted, err);
     pthread_mutex_unlock(&engine->collections.catalog);
     collection_release(engine, there);
+    if (!r && options->field_count)
+        r = declare(engine, name, options, err);
     if (!r)
         *ret_created = created;
     return r;
@@ -519,6 +536,7 @@ void collection_apply(struct engine *engine, struct collection *collection,
                    "%s",
                    collection->stored.name, err.message);
     }
+    atomic_fetch_add(&collection->version, 1);
     atomic_fetch_add(&collection->changes, changes->added_count + changes->removed_count);
     atomic_store(&collection->changed_at, clock_seconds());
     maintainer_wake(engine);

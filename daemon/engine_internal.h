@@ -115,6 +115,17 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
 
 /* --- the table of collections: engine_collections.c --- */
 
+/* Filters that were asked for lately, with what they select: engine_filter.c. */
+struct filter_entry;
+struct filter_cache {
+    pthread_mutex_t lock;
+    struct filter_entry *entries; /* (FILTER_CACHE_SIZE) */
+    uint64_t clock;
+};
+enum { FILTER_CACHE_SIZE = 32 };
+int filter_cache_open(struct filter_cache *cache, struct err *err);
+void filter_cache_close(struct filter_cache *cache); /* accepts one that is zeroed */
+
 struct collection {
     struct store_collection stored; /* as it was made; the counts in it are not kept up */
     struct engine_model *model;     /* NULL: clients bring vectors, or its model is not loaded */
@@ -132,6 +143,9 @@ struct collection {
     atomic_llong loaded;      /* vectors that the loader has put into it */
     atomic_llong pause_until; /* the maintainer leaves it alone until then */
     atomic_bool dropped;
+    atomic_llong version; /* raised by every change of documents before it is acknowledged */
+    struct filter_cache filters;
+    atomic_bool unfilled; /* there may be fields that are not filled */
     int cancel; /* non-zero ends long work on the index; __atomic, for it is lent as volatile int */
 
     size_t references; /* under collection_table.lock */
@@ -198,6 +212,17 @@ int collection_save(struct engine *engine, struct collection *collection, struct
 /* The index's options for a collection. */
 struct index_options collection_index_options(const struct store_collection *stored);
 
+/* --- filters and fields: engine_filter.c --- */
+
+/* What a filter selects, from the cache or from the store; the caller gives it up. */
+int collection_select(struct engine *engine, struct collection *collection,
+                      const struct engine_filter *filter, struct index_selection **ret_selection,
+                      struct err *err);
+int collection_declare(struct engine *engine, struct collection *collection,
+                       const struct store_field *fields, size_t count, struct err *err);
+/* Indexes documents that were there before their fields. */
+int collection_fill(struct engine *engine, struct collection *collection, struct err *err);
+
 /* --- the background: engine_maintain.c --- */
 
 struct maintainer {
@@ -257,14 +282,17 @@ struct search {
     const struct engine_query *queries; /* (count) */
     size_t count;
     const struct engine_search_options *options;
-    float *vectors;           /* (count, dimension) */
-    struct ranking *rankings; /* (count) */
-    bool vanished;            /* a passage that the index named was gone from the store */
-    struct arena *arena;      /* of the results */
-    struct arena scratch;     /* of what only the search needs */
+    float *vectors;                    /* (count, dimension) */
+    struct ranking *rankings;          /* (count) */
+    struct index_selection *selection; /* of the filter, or NULL */
+    bool vanished;                     /* a passage that the index named was gone from the store */
+    struct arena *arena;               /* of the results */
+    struct arena scratch;              /* of what only the search needs */
 };
 void search_release(struct search *search);
 
+/* What the filter selects, if there is one. */
+int search_select(struct search *search, struct err *err);
 /* Checks what is asked. */
 int search_check(const struct search *search, struct err *err);
 /* The queries' vectors. */

@@ -99,7 +99,13 @@ static bool look_after(struct engine *engine, struct collection *collection, boo
     if (atomic_load(&collection->stale))
         mend(engine, collection);
 
-    int r = index_maintain(collection->index, &worked, &collection->cancel, &err);
+    int r = atomic_load(&collection->unfilled) ? collection_fill(engine, collection, &err) : 0;
+    if (r && r != ERR_CANCELLED) {
+        engine_log(engine, LOG_ERR, "collection %s: its fields cannot be indexed yet: %s",
+                   collection->stored.name, err.message);
+        atomic_store(&collection->pause_until, now + PAUSE_SECONDS);
+    }
+    r = index_maintain(collection->index, &worked, &collection->cancel, &err);
     if (r && r != ERR_CANCELLED) {
         engine_log(engine, LOG_ERR, "collection %s: work on its index failed: %s",
                    collection->stored.name, err.message);

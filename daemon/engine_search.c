@@ -27,7 +27,18 @@ struct ranking {
 
 void search_release(struct search *search)
 {
+    index_selection_free(search->selection);
     arena_release(&search->scratch);
+}
+
+int search_select(struct search *search, struct err *err)
+{
+    index_selection_free(search->selection);
+    search->selection = NULL;
+    const struct engine_filter *filter = search->options->filter;
+    return filter ? collection_select(search->engine, search->collection, filter,
+                                      &search->selection, err)
+                  : 0;
 }
 
 int search_check(const struct search *search, struct err *err)
@@ -128,7 +139,8 @@ static void rank(struct search *search, struct ranking *ranking, const int64_t *
 static int rank_by(struct search *search, size_t first, size_t count, size_t fetch, struct err *err)
 {
     size_t dimension = search->collection->stored.dimension, total = 0;
-    const struct index_search_options options = {.top_k = fetch};
+    const struct index_search_options options = {
+        .top_k = fetch, .exact = search->options->exact, .selection = search->selection};
     struct arena memory = {0};
     int r = 0;
     if (fetch > SIZE_MAX / count) {

@@ -29,7 +29,7 @@ struct route {
     enum route_body body;
     /* Writes the answer, or fills call->fault and returns a negative code. */
     int (*answer)(struct call *call);
-    const char *parameters[4]; /* query parameters it takes, ends with NULL */
+    const char *parameters[5]; /* query parameters it takes, ends with NULL */
 };
 
 /* All of them, for the table's test; *ret_count entries. */
@@ -96,10 +96,12 @@ int answer_collections(struct call *call);
 int answer_collection_put(struct call *call);
 int answer_collection_get(struct call *call);
 int answer_collection_drop(struct call *call);
+int answer_fields(struct call *call);
 
 int answer_add(struct call *call);
 int answer_list(struct call *call);
 int answer_delete_many(struct call *call);
+int answer_count(struct call *call);
 int answer_get(struct call *call);
 int answer_delete(struct call *call);
 

@@ -1,5 +1,6 @@
 /* Answers about collections: all, one, a new one, and the end of one. */
 #include "daemon/routes.h"
+#include "daemon/wire_field.h"
 
 /* Null where the clients bring the vectors. */
 static void put_of_model(struct json_writer *writer, const struct store_collection *stored,
@@ -9,7 +10,31 @@ static void put_of_model(struct json_writer *writer, const struct store_collecti
     json_put_string(writer, stored->model[0] ? value : NULL);
 }
 
-static void put_collection(struct json_writer *writer, const struct engine_collection *collection)
+static int put_fields(struct call *call, struct json_writer *writer,
+                      const struct store_collection *stored)
+{
+    struct store_field *fields;
+    size_t count;
+    int r = engine_fields_list(call->service->engine, stored, &call->arena, &fields, &count,
+                               &call->fault.err);
+    if (r < 0)
+        return r;
+    json_key(writer, "fields");
+    json_open(writer, '{');
+    for (size_t i = 0; i < count; i++) {
+        json_key(writer, fields[i].name);
+        json_open(writer, '{');
+        json_member_string(writer, "type", field_type_name(fields[i].type));
+        json_key(writer, "ready");
+        json_put_bool(writer, fields[i].ready);
+        json_close(writer, '}');
+    }
+    json_close(writer, '}');
+    return 0;
+}
+
+static int put_collection(struct call *call, struct json_writer *writer,
+                          const struct engine_collection *collection)
 {
     const struct store_collection *stored = &collection->stored;
 
@@ -26,6 +51,7 @@ static void put_collection(struct json_writer *writer, const struct engine_colle
     json_member_integer(writer, "created_at", stored->created_at);
     json_key(writer, "ready");
     json_put_bool(writer, collection->ready);
+    int r = put_fields(call, writer, stored);
     json_key(writer, "index");
     json_open(writer, '{');
     json_member_string(writer, "setting", stored->index);
@@ -38,6 +64,7 @@ static void put_collection(struct json_writer *writer, const struct engine_colle
     json_member_integer(writer, "sequence", collection->index_sequence);
     json_close(writer, '}');
     json_close(writer, '}');
+    return r;
 }
 
 int answer_collections(struct call *call)
@@ -52,8 +79,10 @@ int answer_collections(struct call *call)
     json_open(&writer, '{');
     json_key(&writer, "collections");
     json_open(&writer, '[');
-    for (size_t i = 0; i < count; i++)
-        put_collection(&writer, &collections[i]);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = put_collection(call, &writer, &collections[i]);
+    if (r < 0)
+        return r;
     json_close(&writer, ']');
     json_close(&writer, '}');
     json_line_end(&writer);
@@ -66,9 +95,10 @@ int answer_collection_get(struct call *call)
     struct engine_collection collection;
     int r = engine_collection_get(call->service->engine, call->name, &collection, &call->fault.err);
 
+    if (r == 0)
+        r = put_collection(call, &writer, &collection);
     if (r < 0)
         return r;
-    put_collection(&writer, &collection);
     json_line_end(&writer);
     return answer_done(call, &writer);
 }
@@ -82,7 +112,7 @@ int answer_collection_put(struct call *call)
 
     if (r < 0)
         return r;
-    r = wire_read_collection(body, &options, &call->fault);
+    r = wire_read_collection(body, &call->arena, &options, &call->fault);
     if (r == 0)
         r = engine_collection_put(call->service->engine, call->name, &options, &created,
                                   &call->fault.err);
@@ -92,6 +122,27 @@ int answer_collection_put(struct call *call)
     if (r == 0 && created)
         call->status = 201;
     return r;
+}
+
+int answer_fields(struct call *call)
+{
+    static const char *const known[] = {"fields", NULL};
+    struct store_field *fields = NULL;
+    size_t count = 0;
+    json_t *body;
+    int r = wire_parse(&body, call->body, call->body_size, "the request", &call->fault);
+
+    if (r < 0)
+        return r;
+    r = wire_check_fields(body, "", known, NULL, &call->fault);
+    if (r == 0)
+        r = wire_read_fields(json_object_get(body, "fields"), "fields", &call->arena, &fields,
+                             &count, &call->fault);
+    if (r == 0)
+        r = engine_fields_declare(call->service->engine, call->name, fields, count,
+                                  &call->fault.err);
+    json_decref(body);
+    return r == 0 ? answer_collection_get(call) : r;
 }
 
 int answer_collection_drop(struct call *call)

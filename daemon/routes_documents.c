@@ -94,6 +94,31 @@ static int read_limit(struct call *call, size_t *ret)
     return 0;
 }
 
+/* The rows to list; `filter` is the query parameter's JSON, or NULL. */
+static int list_rows(struct call *call, const char *filter, size_t limit,
+                     struct store_row **ret_rows, size_t *ret_count)
+{
+    struct engine_filter wanted;
+    struct engine_list_options options = {.after = call_parameter(call, "after"),
+                                          .source = call_parameter(call, "source"),
+                                          .limit = limit};
+    json_t *json = NULL;
+    int r = 0;
+    if (filter && options.source)
+        return wire_fail(&call->fault, ERR_INVALID, "filter", "cannot stand beside source");
+    if (filter) {
+        r = wire_parse(&json, filter, strlen(filter), "filter", &call->fault);
+        if (r == 0)
+            r = wire_read_filter(json, "filter", &call->arena, &wanted, &call->fault);
+        options.filter = &wanted;
+    }
+    if (r == 0)
+        r = engine_list(call->service->engine, call->name, &options, &call->arena, ret_rows,
+                        ret_count, &call->fault.err);
+    json_decref(json);
+    return r;
+}
+
 int answer_list(struct call *call)
 {
     struct json_writer writer = {.buf = &call->answer};
@@ -104,9 +129,7 @@ int answer_list(struct call *call)
     if (r < 0)
         return r;
     /* One more than asked for tells whether there are more. */
-    r = engine_list(call->service->engine, call->name, call_parameter(call, "after"),
-                    call_parameter(call, "source"), limit + 1, &call->arena, &rows, &count,
-                    &call->fault.err);
+    r = list_rows(call, call_parameter(call, "filter"), limit + 1, &rows, &count);
     if (r < 0)
         return r;
     bool more = count > limit;
@@ -164,12 +187,39 @@ int answer_delete_many(struct call *call)
     if (r < 0)
         return r;
     r = wire_read_delete(body, &call->arena, &request, &call->fault);
-    if (r == 0)
+    if (r == 0 && request.filter)
+        r = engine_delete_selected(call->service->engine, call->name, request.filter, &deleted,
+                                   &call->fault.err);
+    else if (r == 0)
         r = engine_delete(call->service->engine, call->name, request.ids, request.count,
                           request.source, &deleted, &call->fault.err);
     if (r == 0) {
         json_open(&writer, '{');
         json_member_integer(&writer, "deleted", (int64_t)deleted);
+        json_close(&writer, '}');
+        json_line_end(&writer);
+        r = answer_done(call, &writer);
+    }
+    json_decref(body);
+    return r;
+}
+
+int answer_count(struct call *call)
+{
+    struct json_writer writer = {.buf = &call->answer};
+    const struct engine_filter *filter = NULL;
+    size_t count = 0;
+    json_t *body;
+    int r = wire_parse(&body, call->body, call->body_size, "the request", &call->fault);
+
+    if (r < 0)
+        return r;
+    r = wire_read_count(body, &call->arena, &filter, &call->fault);
+    if (r == 0)
+        r = engine_count(call->service->engine, call->name, filter, &count, &call->fault.err);
+    if (r == 0) {
+        json_open(&writer, '{');
+        json_member_integer(&writer, "count", (int64_t)count);
         json_close(&writer, '}');
         json_line_end(&writer);
         r = answer_done(call, &writer);

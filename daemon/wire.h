@@ -48,10 +48,23 @@ int wire_read_document(const json_t *value, const char *where, struct arena *are
 struct wire_delete {
     const char **ids;
     size_t count;
-    const char *source; /* or NULL */
+    const char *source;                 /* or NULL */
+    const struct engine_filter *filter; /* in the place of ids, or NULL */
 };
 int wire_read_delete(const json_t *body, struct arena *arena, struct wire_delete *ret,
                      struct wire_fault *fault);
+
+/* {} or {"filter": ...}; NULL where there is none. */
+int wire_read_count(const json_t *body, struct arena *arena, const struct engine_filter **ret,
+                    struct wire_fault *fault);
+
+/* A filter: {"must", "should", "must_not"} of conditions, or one condition. `where` is its path. */
+int wire_read_filter(const json_t *value, const char *where, struct arena *arena,
+                     struct engine_filter *ret, struct wire_fault *fault);
+
+/* Fields as {"NAME": "TYPE"}. */
+int wire_read_fields(const json_t *value, const char *where, struct arena *arena,
+                     struct store_field **ret_fields, size_t *ret_count, struct wire_fault *fault);
 
 /* --- search and encoding --- */
 
@@ -84,7 +97,7 @@ int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_si
 
 /* --- collections --- */
 
-int wire_read_collection(const json_t *body, struct engine_collection_options *ret,
-                         struct wire_fault *fault);
+int wire_read_collection(const json_t *body, struct arena *arena,
+                         struct engine_collection_options *ret, struct wire_fault *fault);
 
 #endif

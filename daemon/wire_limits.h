@@ -27,6 +27,8 @@ enum {
     LIMIT_INPUTS = 2048,      /* inputs of embeddings, texts of similarity */
     LIMIT_DIMENSION = 65536,  /* floats of a vector */
     LIMIT_LIST = 1000,        /* documents of a list */
+    LIMIT_FILTER = 10000,     /* conditions and values of a filter */
+    LIMIT_FILTER_DEPTH = 16,  /* levels of a filter's nesting */
 
     /* connections */
     LIMIT_CONNECTIONS = 256,

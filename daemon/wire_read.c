@@ -129,16 +129,47 @@ int wire_read_documents(const json_t *body, struct arena *arena, struct wire_doc
     return 0;
 }
 
+static int read_filter(const json_t *value, struct arena *arena, const struct engine_filter **ret,
+                       struct wire_fault *fault)
+{
+    struct engine_filter *filter = arena_alloc(arena, 1, sizeof *filter);
+    if (!filter)
+        return no_memory(fault);
+    int r = wire_read_filter(value, "filter", arena, filter, fault);
+    if (r == 0)
+        *ret = filter;
+    return r;
+}
+
+int wire_read_count(const json_t *body, struct arena *arena, const struct engine_filter **ret,
+                    struct wire_fault *fault)
+{
+    static const char *const known[] = {"filter", NULL};
+    const json_t *filter = wire_member(body, "filter");
+    int r = wire_check_fields(body, "", known, NULL, fault);
+    if (r < 0)
+        return r;
+    *ret = NULL;
+    return filter ? read_filter(filter, arena, ret, fault) : 0;
+}
+
 int wire_read_delete(const json_t *body, struct arena *arena, struct wire_delete *ret,
                      struct wire_fault *fault)
 {
-    static const char *const known[] = {"ids", "source", NULL};
-    const json_t *list = wire_member(body, "ids"), *source = wire_member(body, "source");
+    static const char *const known[] = {"ids", "source", "filter", NULL};
+    const json_t *list = wire_member(body, "ids"), *source = wire_member(body, "source"),
+                 *filter = wire_member(body, "filter");
     struct wire_delete request = {0};
     int r;
 
     if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
         return r;
+    if (filter && (list || source))
+        return wire_fail(fault, ERR_INVALID, "filter", "stands in the place of ids and source");
+    if (filter) {
+        *ret = request;
+        return read_filter(filter, arena, &ret->filter, fault);
+    }
     if ((r = wire_list(list, "ids", LIMIT_DELETE_IDS, "ids", &request.count, fault)) < 0)
         return r;
     if (source && (r = wire_name(source, "source", LIMIT_PATH, &request.source, fault)) < 0)
@@ -156,9 +187,10 @@ int wire_read_delete(const json_t *body, struct arena *arena, struct wire_delete
 
 /* --- search --- */
 
-static int read_search_options(const json_t *body, struct engine_search_options *ret,
-                               struct wire_fault *fault)
+static int read_search_options(const json_t *body, struct arena *arena,
+                               struct engine_search_options *ret, struct wire_fault *fault)
 {
+    const json_t *exact = wire_member(body, "exact"), *filter = wire_member(body, "filter");
     const json_t *top_k = wire_member(body, "top_k"), *min_score = wire_member(body, "min_score");
     int64_t k = DEFAULT_TOP_K;
     int r;
@@ -167,17 +199,21 @@ static int read_search_options(const json_t *body, struct engine_search_options 
         return r;
     if (min_score && !json_is_number(min_score))
         return wire_fail(fault, ERR_INVALID, "min_score", "must be a number");
+    if (exact && !json_is_boolean(exact))
+        return wire_fail(fault, ERR_INVALID, "exact", "must be true or false");
     *ret = (struct engine_search_options){.top_k = (size_t)k,
                                           .has_min_score = min_score != NULL,
-                                          .min_score = json_number_value(min_score)};
-    return 0;
+                                          .min_score = json_number_value(min_score),
+                                          .exact = json_is_true(exact)};
+    return filter ? read_filter(filter, arena, &ret->filter, fault) : 0;
 }
 
 int wire_read_search(const json_t *body, struct arena *arena, struct wire_search *ret,
                      struct wire_fault *fault)
 {
-    static const char *const known[] = {"query", "queries", "vector", "top_k", "min_score", NULL};
-    static const char *const reserved[] = {"filter", "exact", "rerank", NULL};
+    static const char *const known[] = {"query",     "queries", "vector", "top_k",
+                                        "min_score", "filter",  "exact",  NULL};
+    static const char *const reserved[] = {"rerank", NULL};
     const json_t *query = wire_member(body, "query"), *list = wire_member(body, "queries"),
                  *vector = wire_member(body, "vector");
     struct wire_search search = {.count = 1, .list = list != NULL};
@@ -188,7 +224,7 @@ int wire_read_search(const json_t *body, struct arena *arena, struct wire_search
     if ((query != NULL) + (list != NULL) + (vector != NULL) != 1)
         return wire_fail(fault, ERR_INVALID, "query",
                          "give exactly one of query, queries and vector");
-    if ((r = read_search_options(body, &search.options, fault)) < 0)
+    if ((r = read_search_options(body, arena, &search.options, fault)) < 0)
         return r;
     if (list &&
         (r = wire_list(list, "queries", LIMIT_QUERIES, "queries", &search.count, fault)) < 0)
@@ -342,20 +378,24 @@ static int read_word(const json_t *body, const char *name, const char *const *wo
                      words[1], words[2]);
 }
 
-int wire_read_collection(const json_t *body, struct engine_collection_options *ret,
-                         struct wire_fault *fault)
+int wire_read_collection(const json_t *body, struct arena *arena,
+                         struct engine_collection_options *ret, struct wire_fault *fault)
 {
-    static const char *const known[] = {"model", "dimension", "metric", "index", NULL};
-    static const char *const reserved[] = {"fields", NULL};
+    static const char *const known[] = {"model", "dimension", "metric", "index", "fields", NULL};
     static const char *const metrics[] = {"cosine", "dot", "l2", NULL};
     static const char *const indexes[] = {"auto", "flat", "hnsw", NULL};
-    const json_t *dimension = wire_member(body, "dimension");
+    const json_t *dimension = wire_member(body, "dimension"), *fields = wire_member(body, "fields");
     struct engine_collection_options options = {0};
+    struct store_field *declared = NULL;
     int64_t number = 0;
     int r;
 
-    if ((r = wire_check_fields(body, "", known, reserved, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
         return r;
+    if (fields &&
+        (r = wire_read_fields(fields, "fields", arena, &declared, &options.field_count, fault)) < 0)
+        return r;
+    options.fields = declared;
     if ((r = read_model(body, &options.model, fault)) < 0)
         return r;
     if (dimension &&

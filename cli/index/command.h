@@ -40,5 +40,7 @@ int sbert_index_collections(int argc, char **argv, struct command_common common)
 int sbert_index_pairs(int argc, char **argv, struct command_common common);
 int sbert_index_dedup(int argc, char **argv, struct command_common common);
 int sbert_index_clusters(int argc, char **argv, struct command_common common);
+int sbert_index_create(int argc, char **argv, struct command_common common);
+int sbert_index_fields(int argc, char **argv, struct command_common common);
 
 #endif

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "cli/index/command.h"
+#include "cli/index/fields.h"
 #include "cli/index/pages.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
 #include "daemon/wire_limits.h"
 
-enum { OPTION_MODEL = 256, OPTION_DIMENSION, OPTION_METRIC, OPTION_INDEX };
+enum { OPTION_MODEL = 256, OPTION_DIMENSION, OPTION_METRIC, OPTION_INDEX, OPTION_FIELD };
 
 static const struct argp_child children[] = {{&command_common_parser, 0, NULL, 90}, {0}};
 
@@ -111,6 +112,7 @@ struct arguments {
     const char *action, *name;
     const char *model, *metric, *index;
     unsigned long dimension;
+    json_t *fields;
 };
 
 static void check_action(const struct arguments *arguments, struct argp_state *state)
@@ -142,10 +144,13 @@ static error_t parse_collections(int key, char *argument, struct argp_state *sta
     case OPTION_INDEX:
         arguments->index = argument;
         return 0;
+    case OPTION_FIELD:
+        fields_parse(state, argument, &arguments->fields);
+        return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num > 1)
+        if (arguments->name)
             argp_error(state, "one collection at a time");
-        *(state->arg_num == 0 ? &arguments->action : &arguments->name) = argument;
+        *(arguments->action ? &arguments->name : &arguments->action) = argument;
         return 0;
     case ARGP_KEY_END:
         check_action(arguments, state);
@@ -182,9 +187,11 @@ static int create(struct client *client, const struct arguments *arguments, stru
     json_t *answer = NULL;
     json_t *body = json_pack("{s:s*, s:s*, s:s*}", "model", arguments->model, "metric",
                              arguments->metric, "index", arguments->index);
-    if (!body || (arguments->dimension > 0 &&
-                  json_object_set_new(body, "dimension",
-                                      json_integer((json_int_t)arguments->dimension)) < 0)) {
+    if (!body ||
+        (arguments->dimension > 0 &&
+         json_object_set_new(body, "dimension", json_integer((json_int_t)arguments->dimension)) <
+             0) ||
+        (arguments->fields && json_object_set(body, "fields", arguments->fields) < 0)) {
         json_decref(body);
         return err_memory(err, "the request");
     }
@@ -211,14 +218,48 @@ static int drop(struct client *client, const struct arguments *arguments, struct
     return r;
 }
 
+static const struct argp_option table[] = {
+    {"model", OPTION_MODEL, "NAME", 0, "create: its model (the daemon's)", 0},
+    {"dimension", OPTION_DIMENSION, "N", 0, "create: without a model, vectors come along", 0},
+    {"metric", OPTION_METRIC, "NAME", 0, "create: cosine, dot or l2", 0},
+    {"index", OPTION_INDEX, "NAME", 0, "create: auto, flat or hnsw", 0},
+    {"field", OPTION_FIELD, "NAME:TYPE", 0,
+     "create: a field of metadata that filters can ask for (text, integer, real or boolean); more "
+     "than once",
+     0},
+    {0}};
+
+static int run(const struct argp *parser, int argc, char **argv, struct arguments *arguments)
+{
+    struct client *client = NULL;
+    struct err err = {0};
+    argp_parse(parser, argc, argv, 0, NULL, arguments);
+    struct client_options options = command_client(&arguments->common, NULL);
+    int r = client_open(&client, &options, &err);
+    if (r == 0 && !arguments->action)
+        r = list_collections(client, arguments, &err);
+    else if (r == 0 && strcmp(arguments->action, "create") == 0)
+        r = create(client, arguments, &err);
+    else if (r == 0)
+        r = drop(client, arguments, &err);
+    bool missing = client && client_status(client) == 404;
+    client_close(client);
+    json_decref(arguments->fields);
+    if (r < 0)
+        terminal_fail(&err);
+    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
+}
+
+int sbert_index_create(int argc, char **argv, struct command_common common)
+{
+    static const struct argp parser = {
+        table, parse_collections, "NAME", "Makes a collection.", children, NULL, NULL};
+    struct arguments arguments = {.common = common, .action = "create"};
+    return run(&parser, argc, argv, &arguments);
+}
+
 int sbert_index_collections(int argc, char **argv, struct command_common common)
 {
-    static const struct argp_option table[] = {
-        {"model", OPTION_MODEL, "NAME", 0, "create: its model (the daemon's)", 0},
-        {"dimension", OPTION_DIMENSION, "N", 0, "create: without a model, vectors come along", 0},
-        {"metric", OPTION_METRIC, "NAME", 0, "create: cosine, dot or l2", 0},
-        {"index", OPTION_INDEX, "NAME", 0, "create: auto, flat or hnsw", 0},
-        {0}};
     static const struct argp parser = {
         table,
         parse_collections,
@@ -229,20 +270,5 @@ int sbert_index_collections(int argc, char **argv, struct command_common common)
         NULL,
         NULL};
     struct arguments arguments = {.common = common};
-    struct client *client = NULL;
-    struct err err = {0};
-    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    struct client_options options = command_client(&arguments.common, NULL);
-    int r = client_open(&client, &options, &err);
-    if (r == 0 && !arguments.action)
-        r = list_collections(client, &arguments, &err);
-    else if (r == 0 && strcmp(arguments.action, "create") == 0)
-        r = create(client, &arguments, &err);
-    else if (r == 0)
-        r = drop(client, &arguments, &err);
-    bool missing = client && client_status(client) == 404;
-    client_close(client);
-    if (r < 0)
-        terminal_fail(&err);
-    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
+    return run(&parser, argc, argv, &arguments);
 }

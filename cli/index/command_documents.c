@@ -11,16 +11,19 @@
 #include "cli/index/command.h"
 #include "cli/index/pages.h"
 #include "cli/index/prune.h"
+#include "cli/index/selected.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
 #include "daemon/wire_limits.h"
 
-enum { OPTION_SOURCE = 256 };
+enum { OPTION_SOURCE = 256, OPTION_YES };
 
 struct arguments {
     struct command_common common;
     const char *source;
+    json_t *filter; /* or NULL */
+    bool yes;
     uint64_t limit; /* 0: none */
     char **ids;
     size_t id_count;
@@ -61,6 +64,12 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
     case OPTION_SOURCE:
         arguments->source = argument;
         return 0;
+    case 'f':
+        selected_parse(state, argument, &arguments->filter);
+        return 0;
+    case OPTION_YES:
+        arguments->yes = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -71,8 +80,9 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
 static error_t parse_rm(int key, char *argument, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
-    if (key == ARGP_KEY_END && (arguments->id_count > 0) == (arguments->source != NULL))
-        argp_error(state, "either ids or --source");
+    if (key == ARGP_KEY_END &&
+        (arguments->id_count > 0) + (arguments->source != NULL) + (arguments->filter != NULL) != 1)
+        argp_error(state, "give either ids, --source or --filter");
     return key == ARGP_KEY_END ? 0 : parse_common(key, argument, state);
 }
 
@@ -120,12 +130,16 @@ static void print_removed(const struct arguments *arguments, const struct prune_
 int sbert_index_rm(int argc, char **argv, struct command_common common)
 {
     static const struct argp_option options[] = {
-        {"source", OPTION_SOURCE, "FILE", 0, "All documents of this file", 0}, {0}};
+        {"source", OPTION_SOURCE, "FILE", 0, "All documents of this file", 0},
+        {"filter", 'f', "CONDITION", 0, "All documents whose metadata match (see sbert-query)", 0},
+        {"yes", OPTION_YES, NULL, 0, "--filter: do not ask", 0},
+        {0}};
     static const struct argp parser = {options,
                                        parse_rm,
-                                       "ID...\n--source=FILE",
-                                       "Removes documents; with --source, a document that another "
-                                       "file or an add without one brought, too, is kept. Exit "
+                                       "ID...\n--source=FILE\n--filter=CONDITION",
+                                       "Deletes documents; with --source, a document that another "
+                                       "file or an add without one brought, too, is kept. With "
+                                       "--filter, it says how many match and asks first. Exit "
                                        "status 1: some id was not there, or nothing of the file.",
                                        children,
                                        NULL,
@@ -137,16 +151,20 @@ int sbert_index_rm(int argc, char **argv, struct command_common common)
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     struct client_options options_of_client = command_client(&arguments.common, NULL);
     int r = client_open(&client, &options_of_client, &err);
-    if (r == 0 && arguments.source)
+    if (r == 0 && arguments.filter)
+        r = selected_delete(client, arguments.common.collection, arguments.filter, arguments.yes,
+                            &counts.deleted, &err);
+    else if (r == 0 && arguments.source)
         r = remove_source(client, &arguments, &counts, &err);
     else if (r == 0)
         r = remove_ids(client, &arguments, &counts.deleted, &err);
     client_close(client);
+    json_decref(arguments.filter);
     if (r < 0)
         return terminal_fail(&err);
     print_removed(&arguments, &counts);
-    bool all =
-        arguments.source ? counts.deleted + counts.kept > 0 : counts.deleted >= arguments.id_count;
+    bool all = arguments.source || arguments.filter ? counts.deleted + counts.kept > 0
+                                                    : counts.deleted >= arguments.id_count;
     return terminal_finish(all ? EXIT_FOUND : EXIT_NOTHING);
 }
 
@@ -328,6 +346,7 @@ int sbert_index_list(int argc, char **argv, struct command_common common)
 {
     static const struct argp_option options[] = {
         {"source", OPTION_SOURCE, "FILE", 0, "Only documents of this file", 0},
+        {"filter", 'f', "CONDITION", 0, "Only those whose metadata match (see sbert-query)", 0},
         {"limit", 'n', "N", 0, "At most N documents", 0},
         {0}};
     static const struct argp parser = {
@@ -348,13 +367,19 @@ int sbert_index_list(int argc, char **argv, struct command_common common)
                         .width = terminal_width(STDOUT_FILENO)};
     char *real = arguments.source ? real_source(arguments.source) : NULL;
     const char *collection = arguments.common.collection;
-    int r = client_open(&client, &client_options, &err);
+    struct pages_wanted wanted = {
+        .source = arguments.source, .filter = arguments.filter, .limit = arguments.limit};
+    int r = arguments.source && arguments.filter
+                ? err_set(&err, ERR_INVALID, "give either --source or --filter")
+                : client_open(&client, &client_options, &err);
     if (r == 0)
-        r = pages_each(client, collection, arguments.source, arguments.limit, list_page, &list,
-                       &err);
-    if (r == 0 && real && list.count == 0 && strcmp(real, arguments.source) != 0)
-        r = pages_each(client, collection, real, arguments.limit, list_page, &list, &err);
+        r = pages_each(client, collection, &wanted, list_page, &list, &err);
+    if (r == 0 && real && list.count == 0 && strcmp(real, arguments.source) != 0) {
+        wanted.source = real;
+        r = pages_each(client, collection, &wanted, list_page, &list, &err);
+    }
     client_close(client);
+    json_decref(arguments.filter);
     free(real);
     if (r < 0)
         return terminal_fail(&err);

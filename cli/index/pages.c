@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/json_text.h"
 #include "daemon/wire_limits.h"
 
 int pages_target(struct buf *target, const char *collection, const char *after)
@@ -15,9 +16,22 @@ int pages_target(struct buf *target, const char *collection, const char *after)
     return r == 0 ? buf_append_string(target, after) : r;
 }
 
-static int page_target(struct buf *target, const char *collection, const char *source,
-                       const char *after, uint64_t limit)
+static int append_filter(struct buf *target, const json_t *filter)
 {
+    struct buf text = {0};
+    int r = json_text_append(&text, filter);
+    if (r == 0)
+        r = buf_append_string(target, "&filter=");
+    if (r == 0)
+        r = client_encode(target, text.data);
+    buf_release(&text);
+    return r;
+}
+
+static int page_target(struct buf *target, const char *collection,
+                       const struct pages_wanted *wanted, const char *after, uint64_t limit)
+{
+    const char *source = wanted->source;
     int r = pages_target(target, collection, "/documents");
     if (r == 0)
         r = buf_printf(target, "?limit=%d", limit < LIMIT_LIST ? (int)limit : LIMIT_LIST);
@@ -25,22 +39,24 @@ static int page_target(struct buf *target, const char *collection, const char *s
         r = buf_append_string(target, "&source=");
     if (r == 0 && source)
         r = client_encode(target, source);
+    if (r == 0 && wanted->filter)
+        r = append_filter(target, wanted->filter);
     if (r == 0 && after)
         r = buf_append_string(target, "&after=");
     return r == 0 && after ? client_encode(target, after) : r;
 }
 
-int pages_each(struct client *client, const char *collection, const char *source, uint64_t limit,
+int pages_each(struct client *client, const char *collection, const struct pages_wanted *wanted,
                int (*page)(void *argument, const json_t *documents, struct err *err),
                void *argument, struct err *err)
 {
     struct buf target = {0};
     char *after = NULL;
-    uint64_t left = limit ? limit : UINT64_MAX;
+    uint64_t left = wanted->limit ? wanted->limit : UINT64_MAX;
     int r = 0;
     do {
         json_t *answer = NULL;
-        if (page_target(&target, collection, source, after, left) < 0) {
+        if (page_target(&target, collection, wanted, after, left) < 0) {
             r = err_memory(err, "the request");
             break;
         }

@@ -58,5 +58,6 @@ int prune_source(struct client *client, const char *collection, const char *sour
                  const struct idset *keep, struct prune_counts *counts, struct err *err)
 {
     struct prune prune = {client, collection, source, keep, counts};
-    return pages_each(client, collection, source, 0, prune_page, &prune, err);
+    const struct pages_wanted wanted = {.source = source};
+    return pages_each(client, collection, &wanted, prune_page, &prune, err);
 }

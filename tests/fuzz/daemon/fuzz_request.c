@@ -61,7 +61,7 @@ static int read_body(enum kind kind, const json_t *json, struct arena *arena,
     case SIMILARITY:
         return wire_read_similarity(json, arena, &ret.similarity, fault);
     default:
-        return wire_read_collection(json, &ret.collection, fault);
+        return wire_read_collection(json, arena, &ret.collection, fault);
     }
 }
 

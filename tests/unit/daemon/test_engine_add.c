@@ -109,7 +109,8 @@ static void documents_are_listed_by_source_with_their_lines(void **state)
     fixture_add(fixture, "default", documents, 2);
     struct store_row *rows;
     size_t count;
-    assert_ok(fixture, engine_list(fixture->engine, "default", NULL, "y.txt", 10, &fixture->arena,
+    const struct engine_list_options of_file = {.source = "y.txt", .limit = 10};
+    assert_ok(fixture, engine_list(fixture->engine, "default", &of_file, &fixture->arena,
                                    &rows, &count, &fixture->err));
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].id, "b");

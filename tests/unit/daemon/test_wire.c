@@ -277,10 +277,10 @@ static void what_is_reserved_is_not_supported_rather_than_wrong(void **state)
 {
     (void)state;
     struct wire_search search;
-    struct body body = body_of("{\"query\": \"a\", \"filter\": {}}");
+    struct body body = body_of("{\"query\": \"a\", \"rerank\": {}}");
     assert_int_equal(wire_read_search(body.json, &body.arena, &search, &body.fault),
                      ERR_UNSUPPORTED);
-    assert_string_equal(body.fault.param, "filter");
+    assert_string_equal(body.fault.param, "rerank");
     body_release(&body);
 }
 
@@ -317,14 +317,14 @@ static void a_collection_s_settings_are_words(void **state)
     (void)state;
     struct engine_collection_options options;
     struct body body = body_of("{\"metric\": \"l2\", \"index\": \"hnsw\", \"dimension\": 5}");
-    assert_int_equal(wire_read_collection(body.json, &options, &body.fault), 0);
+    assert_int_equal(wire_read_collection(body.json, &body.arena, &options, &body.fault), 0);
     assert_string_equal(options.metric, "l2");
     assert_string_equal(options.index, "hnsw");
     assert_int_equal(options.dimension, 5);
     assert_null(options.model);
     body_release(&body);
     body = body_of("{\"metric\": \"L2\"}");
-    assert_int_equal(wire_read_collection(body.json, &options, &body.fault), ERR_INVALID);
+    assert_int_equal(wire_read_collection(body.json, &body.arena, &options, &body.fault), ERR_INVALID);
     assert_non_null(strstr(body.fault.err.message, "\"cosine\", \"dot\" or \"l2\""));
     body_release(&body);
 }

@@ -370,7 +370,7 @@ static void what_a_filter_selects_is_deleted_in_steps(void **state)
     size_t deleted = 0, count = 9;
     declare_all(world);
     for (int i = 0; i < 10; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "%d", i);
         put_one(world, id, id, i % 2 ? "{\"year\":1}" : "{\"year\":2}", NULL, 1, NULL);
     }
