@@ -285,7 +285,7 @@ static int declare(struct engine *engine, const char *name,
                    const struct engine_collection_options *options, struct err *err)
 {
     struct collection *collection = NULL;
-    int r = collection_take(engine, name, &collection, err);
+    int r = collection_take_unready(engine, name, &collection, err);
     if (!r)
         r = collection_declare(engine, collection, options->fields, options->field_count, err);
     collection_release(engine, collection);

@@ -146,7 +146,7 @@ int engine_fields_declare(struct engine *engine, const char *name, const struct 
     int r = engine_enter(engine, err);
     if (r)
         return r;
-    r = collection_take(engine, name, &collection, err);
+    r = collection_take_unready(engine, name, &collection, err);
     if (!r)
         r = collection_declare(engine, collection, fields, count, err);
     collection_release(engine, collection);
@@ -176,7 +176,7 @@ int engine_count(struct engine *engine, const char *collection, const struct eng
     int r = engine_enter(engine, err);
     if (r)
         return r;
-    r = collection_take(engine, collection, &found, err);
+    r = collection_take_unready(engine, collection, &found, err);
     if (!r)
         r = store_count(engine->store, found->stored.key, filter ? filter->filter : &everything,
                         ret_count, err);
