@@ -70,6 +70,13 @@ def words_of(data):
 
 
 def reference(tokenizer, pairs, limit):
+    """A few texts at a time: the reference keeps all that truncation cuts off, which for byte-level
+    pairs is many gigabytes in a chunk."""
+    return [line for at in range(0, len(pairs), 250)
+            for line in reference_part(tokenizer, pairs[at:at + 250], limit)]
+
+
+def reference_part(tokenizer, pairs, limit):
     """Truncating anew only what is over the limit: the full count is that of the whole."""
     inputs = [a if b is None else (a, b) for a, b in pairs]
     tokenizer.no_truncation()
