@@ -30,36 +30,32 @@ static size_t count_unknown(const struct id_map *map, const int64_t *ids, size_t
     return unknown;
 }
 
-/* Gives the tail room for `wanted` rows in all (at most a segment's size), doubling. */
+/* Gives the tail room for `wanted` rows in all (at most a whole tail), doubling. */
 static int grow_tail(struct vector_index *index, struct view_part *tail, size_t wanted)
 {
-    struct segment *old = tail->segment;
-    size_t capacity = old->capacity;
+    size_t capacity = tail->segment->capacity, most = index_tail_size(index);
 
     if (wanted <= capacity)
         return 0;
-    capacity = capacity < SIZE_MAX / 2 && 2 * capacity > wanted ? 2 * capacity : wanted;
+    capacity = 2 * capacity > wanted ? 2 * capacity : wanted;
     if (capacity < LEAST_TAIL)
         capacity = LEAST_TAIL;
-    if (capacity > index->options.segment_size)
-        capacity = index->options.segment_size;
-    struct segment *larger = segment_new(old->number, old->dimension, capacity);
+    if (capacity > most)
+        capacity = most;
+    struct segment *larger = segment_grow(tail->segment, tail->count, capacity);
     if (!larger)
         return ERR_MEMORY;
-    larger->serial = old->serial;
-    memcpy(larger->ids, old->ids, tail->count * sizeof *larger->ids);
-    memcpy(larger->rows, old->rows, tail->count * old->dimension * sizeof *larger->rows);
-    segment_unref(old);
+    segment_unref(tail->segment);
     tail->segment = larger;
     return 0;
 }
 
 static int append_tail(struct vector_index *index, struct view *view, size_t wanted)
 {
-    size_t capacity = wanted > LEAST_TAIL ? wanted : LEAST_TAIL;
-    if (capacity > index->options.segment_size)
-        capacity = index->options.segment_size;
-    struct segment *segment = segment_new(index->next_number, index->options.dimension, capacity);
+    size_t capacity = wanted > LEAST_TAIL ? wanted : LEAST_TAIL, most = index_tail_size(index);
+    if (capacity > most)
+        capacity = most;
+    struct segment *segment = segment_new(index->next_number, &index->format, capacity);
     if (!segment)
         return ERR_MEMORY;
     index->next_number++;
@@ -71,10 +67,11 @@ static int append_tail(struct vector_index *index, struct view *view, size_t wan
 /* Makes room for `count` more rows in the tail and in new segments behind it. */
 static int reserve_rows(struct vector_index *index, struct view *view, size_t count)
 {
-    size_t size = index->options.segment_size;
+    size_t size = index_tail_size(index);
     if (count && view->has_tail) {
         struct view_part *tail = &view->parts[view->count - 1];
-        size_t taken = size - tail->count < count ? size - tail->count : count;
+        size_t room = size > tail->count ? size - tail->count : 0;
+        size_t taken = room < count ? room : count;
         if (grow_tail(index, tail, tail->count + taken) < 0)
             return ERR_MEMORY;
         count -= taken;
@@ -120,11 +117,7 @@ static void add_rows(struct vector_index *index, struct view *view, size_t first
             part++;
         struct segment *segment = part->segment;
         size_t position = part->count++;
-        float norm =
-            index_prepare_vectors(index->options.metric, dimension, vectors + i * dimension, 1,
-                                  segment->rows + position * dimension);
-        if (norm > part->largest_norm)
-            part->largest_norm = norm;
+        format_encode(&segment->format, vectors + i * dimension, segment_row(segment, position));
         segment->ids[position] = ids[i];
         id_map_set(&index->map, ids[i], (struct id_place){segment->number, (uint32_t)position});
     }
@@ -147,7 +140,7 @@ static void tidy_tail(const struct vector_index *index, struct view *view)
 {
     while (view->count && !view->parts[view->count - 1].count)
         view_drop_last(view);
-    if (!view->count || view->parts[view->count - 1].count >= index->options.segment_size)
+    if (!view->count || view->parts[view->count - 1].count >= index_tail_size(index))
         view->has_tail = false;
 }
 
@@ -163,7 +156,7 @@ int index_apply(struct vector_index *index, const int64_t *add_ids, const float 
     struct view *current = view_cell_get(index->published);
     size_t added = count_unknown(&index->map, add_ids, add_count);
     size_t first_new = current->count - current->has_tail;
-    struct view *next = view_copy(current, added / index->options.segment_size + 1);
+    struct view *next = view_copy(current, added / index_tail_size(index) + 1);
     view_unref(current);
     if (!next || reserve_rows(index, next, added) < 0 ||
         reserve_tombstones(index, next, remove_ids, remove_count, first_new) < 0 ||

@@ -1,7 +1,7 @@
 /* An index as a whole: made, measured, freed; and how vectors are kept. */
 #include "index/index.h"
 
-#include <cblas-openblas.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -10,13 +10,14 @@
 enum {
     LARGEST_DIMENSION = 65536,
     DEFAULT_FLAT_LIMIT = 100000,
-    DEFAULT_SEGMENT_SIZE = 50000,
-    DEFAULT_M = 32,
-    DEFAULT_EF_CONSTRUCTION = 80,
-    DEFAULT_EF_SEARCH = 64,
-    LARGEST_M = 1024,
+    DEFAULT_SEGMENT_SIZE = 1 << 18,
+    DEFAULT_M = 16,
+    DEFAULT_EF_CONSTRUCTION = 100,
+    DEFAULT_EF_SEARCH = 96,
+    TAIL_SIZE = 1 << 15,
     LARGEST_EF = 1 << 20,
     LARGEST_THREADS = 1024,
+    LEAST_TRIMMED = 1 << 20, /* bytes whose end is worth giving memory back to the system */
 };
 
 static void default_to(size_t *option, size_t value)
@@ -34,8 +35,8 @@ static int resolve_options(struct index_options *options, struct err *err)
         return err_set(err, ERR_INVALID, "no such metric or kind of index");
     if ((unsigned)options->precision > INDEX_PRECISION_INT8)
         return err_set(err, ERR_INVALID, "no such precision of an index");
-    if (options->precision > INDEX_PRECISION_F32)
-        return err_set(err, ERR_UNSUPPORTED, "vectors are held in f32 only so far");
+    if (options->precision == INDEX_PRECISION_DEFAULT)
+        options->precision = INDEX_PRECISION_F32;
     default_to(&options->flat_limit, DEFAULT_FLAT_LIMIT);
     default_to(&options->segment_size, DEFAULT_SEGMENT_SIZE);
     default_to(&options->M, DEFAULT_M);
@@ -45,8 +46,9 @@ static int resolve_options(struct index_options *options, struct err *err)
         options->build_threads = 1;
     if (options->segment_size > INT32_MAX)
         return err_set(err, ERR_LIMIT, "a segment holds at most %d vectors", INT32_MAX);
-    if (options->M < 2 || options->M > LARGEST_M)
-        return err_set(err, ERR_INVALID, "M = %zu is not from 2 to %d", options->M, LARGEST_M);
+    if (options->M < 2 || options->M > INDEX_LARGEST_M)
+        return err_set(err, ERR_INVALID, "M = %zu is not from 2 to %d", options->M,
+                       INDEX_LARGEST_M);
     if (options->ef_construction > LARGEST_EF || options->ef_search > LARGEST_EF)
         return err_set(err, ERR_LIMIT, "ef is at most %d", LARGEST_EF);
     if (options->build_threads < 1 || options->build_threads > LARGEST_THREADS)
@@ -71,10 +73,9 @@ int index_create(struct vector_index **ret_index, const struct index_options *op
         return err_memory(err, "an index");
     }
     index->options = resolved;
+    format_init(&index->format, resolved.precision, resolved.metric, resolved.dimension);
     index->published = cell;
     pthread_mutex_init(&index->writing, NULL);
-    /* Batches of queries go through OpenBLAS, which would start threads of its own. */
-    openblas_set_num_threads(1);
     *ret_index = index;
     return 0;
 }
@@ -83,10 +84,20 @@ void index_free(struct vector_index *index)
 {
     if (!index)
         return;
+    struct index_stats stats;
+    index_get_stats(index, &stats);
     view_cell_free(index->published);
     pthread_mutex_destroy(&index->writing);
     id_map_release(&index->map);
     free(index);
+    if (stats.bytes >= LEAST_TRIMMED)
+        malloc_trim(0);
+}
+
+size_t index_tail_size(const struct vector_index *index)
+{
+    size_t size = index->options.segment_size;
+    return size < TAIL_SIZE ? size : TAIL_SIZE;
 }
 
 void index_publish(struct vector_index *index, struct view *view)
@@ -105,34 +116,18 @@ void index_get_stats(const struct vector_index *index, struct index_stats *ret_s
         .tail = view->has_tail ? view_part_live(&view->parts[view->count - 1]) : 0,
         .bytes = sizeof *index + view->map_bytes,
         .sequence = view->sequence,
+        .work_rows = atomic_load(&index->work_rows),
+        .work_done = atomic_load(&index->work_done),
     };
     for (size_t i = 0; i < view->count; i++) {
-        stats.graph_segments += view->parts[i].segment->graph != NULL;
+        bool has_graph = view->parts[i].segment->graph;
+        stats.graph_segments += has_graph;
+        stats.unlinked += has_graph ? 0 : view_part_live(&view->parts[i]);
         stats.bytes += segment_bytes(view->parts[i].segment) + bitmap_bytes(view->parts[i].dead);
     }
     stats.kind = stats.graph_segments ? "hnsw" : "flat";
     view_unref(view);
     *ret_stats = stats;
-}
-
-float index_prepare_vectors(enum index_metric metric, size_t dimension, const float *vectors,
-                            size_t count, float *ret_rows)
-{
-    double largest = 0;
-    for (size_t i = 0; i < count; i++) {
-        const float *vector = vectors + i * dimension;
-        float *row = ret_rows + i * dimension;
-        double square = 0;
-        for (size_t j = 0; j < dimension; j++)
-            square += (double)vector[j] * (double)vector[j];
-        double norm = sqrt(square);
-        double scale = metric == METRIC_COSINE && norm > 0 ? 1 / norm : 1;
-        for (size_t j = 0; j < dimension; j++)
-            row[j] = (float)((double)vector[j] * scale);
-        largest = fmax(largest, norm * scale);
-    }
-    /* Rounded up, so that the rows' own rounding does not put one above it. */
-    return (float)(largest * (1 + 1e-6));
 }
 
 int index_check_finite(const float *vectors, size_t count, size_t dimension, const char *what,

@@ -4,14 +4,15 @@
  * immutable segments (flat or HNSW), one flat tail that takes the adds, and a bitmap of tombstones
  * for what was removed. Ids are the store's passage ids: positive, unique, never used again.
  *
- * Vectors are kept as given, except that under METRIC_COSINE they are normalised to length 1 when
- * they are added, and scores are cosines.
+ * Vectors are kept as given, in the index's precision, except that under METRIC_COSINE they are
+ * normalised to length 1 when they are added, and scores are cosines. Scores, also those of an
+ * exact search, are of the vectors as they are kept.
  *
  * Threads: any number may search, save and ask for statistics at once, beside callers of apply
  * (which wait for each other) and one caller of maintain. A search sees the state before an apply
- * or the one after it, and waits for neither it nor maintain. FAISS and BLAS run on the calling
- * thread alone, except while maintain builds; for that, making an index sets OpenBLAS to one thread
- * for the whole process.
+ * or the one after it, and waits for neither it nor maintain. It runs on the calling thread, except
+ * that a scan of many rows is shared out over the processors, by threads that the process's indexes
+ * have in common.
  */
 #ifndef SBERT_INDEX_INDEX_H
 #define SBERT_INDEX_INDEX_H
@@ -36,7 +37,7 @@ enum index_kind {
 
 /* How vectors are held, and so what a search computes with. */
 enum index_precision {
-    INDEX_PRECISION_DEFAULT,
+    INDEX_PRECISION_DEFAULT, /* F32 */
     INDEX_PRECISION_F32,
     INDEX_PRECISION_F16,
     INDEX_PRECISION_INT8, /* 8 bits a component, and a scale for each vector */
@@ -48,10 +49,10 @@ struct index_options {
     enum index_kind kind;
     enum index_precision precision;
     size_t flat_limit;      /* vectors; 0: 100000 */
-    size_t segment_size;    /* vectors that make a segment; 0: 50000 */
-    size_t M;               /* HNSW links a node; 0: 32 */
-    size_t ef_construction; /* 0: 80 */
-    size_t ef_search;       /* 0: 64 */
+    size_t segment_size;    /* the most vectors in a segment; 0: 262144 */
+    size_t M;               /* HNSW links a node; 0: 16 */
+    size_t ef_construction; /* 0: 100 */
+    size_t ef_search;       /* 0: 96 */
     int build_threads;      /* threads while maintain builds; 0: 1 */
 };
 
@@ -117,9 +118,11 @@ struct index_stats {
     size_t live, tombstones;
     size_t segments, graph_segments; /* of which have an HNSW graph */
     size_t tail;                     /* vectors in the flat tail */
-    size_t bytes;                    /* memory that vectors, graphs and ids take */
-    int64_t sequence;                /* the store's, up to which this index holds it */
-    const char *kind;                /* what answers now: "flat" or "hnsw" */
+    size_t unlinked;             /* in no graph: in the tail, or waiting where there are graphs */
+    size_t work_rows, work_done; /* of what maintain is building; 0 while it rests */
+    size_t bytes;                /* memory that vectors, graphs and ids take */
+    int64_t sequence;            /* the store's, up to which this index holds it */
+    const char *kind;            /* what answers now: "flat" or "hnsw" */
 };
 void index_get_stats(const struct vector_index *index, struct index_stats *ret_stats);
 

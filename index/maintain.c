@@ -1,10 +1,14 @@
 /* Background work: graphs for full segments, new segments for those with many tombstones, one for
  * two small ones.
  *
- * A piece of work replaces some closed segments (the sources) by one new segment with their live
- * rows. It is built from a view while searches and applies go on; what was removed meanwhile is
- * marked in the new segment when it is swapped in, which is the only part that an apply waits for.
+ * A piece of work puts one new segment in the place of some closed ones. Either the live rows of
+ * all of them (the sources) are copied into it, or one of them (the base) grows: the new segment
+ * shares its rows and links, and those of the sources come behind. So a row is linked about once,
+ * however large segments become. All that is built from a view while searches and applies go on;
+ * what was removed meanwhile is marked in the new segment when it is swapped in, which is the only
+ * part that an apply waits for.
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,14 +19,16 @@
 enum {
     DEAD_SHARE = 4,    /* a segment is rebuilt when more than 1 in so many of its rows is dead */
     LEAST_DEAD = 256,  /* below that, a tail is not worth closing for its dead rows */
-    SLICE_ROWS = 1024, /* rows that are linked between two looks at `cancel` */
+    SLICE_ROWS = 2048, /* rows that are linked between two looks at `cancel` */
     MOST_SOURCES = 2,
 };
 
 struct work {
     const struct view *view;
+    const struct view_part *base; /* NULL: none grows */
     size_t sources[MOST_SOURCES]; /* indexes into the view's parts, ascending */
     size_t source_count;
+    size_t first;   /* rows of the base */
     size_t live;    /* rows of all the sources */
     bool has_graph; /* whether the new segment gets a graph */
 };
@@ -88,23 +94,45 @@ static void choose_small(struct work *work, size_t segment_size)
         }
 }
 
-static void choose_flat(struct work *work)
+/* The part that takes `source`'s rows in: the smallest one with a graph that has room for them, and
+ * is no smaller. */
+static const struct view_part *find_base(const struct work *work, size_t source,
+                                         size_t segment_size)
 {
-    for (size_t i = 0; i < closed_count(work->view) && !work->source_count; i++)
-        if (!work->view->parts[i].segment->graph) {
-            work->sources[0] = i;
-            work->source_count = 1;
-        }
+    const struct view_part *best = NULL, *parts = work->view->parts;
+    size_t live = view_part_live(&parts[source]);
+    for (size_t i = 0; i < closed_count(work->view); i++)
+        if (i != source && parts[i].segment->graph && parts[i].count >= live &&
+            parts[i].count <= segment_size - live && (!best || parts[i].count < best->count))
+            best = &parts[i];
+    return best;
+}
+
+/* A part without a graph; or the smallest with one that another can take in. */
+static void choose_link(struct work *work, size_t segment_size)
+{
+    const struct view_part *parts = work->view->parts;
+    for (size_t i = 0; i < closed_count(work->view); i++) {
+        const struct view_part *base = find_base(work, i, segment_size);
+        if (parts[i].segment->graph && !base)
+            continue;
+        work->base = base;
+        work->sources[0] = i;
+        work->source_count = 1;
+        if (!parts[i].segment->graph)
+            return;
+    }
 }
 
 static struct work choose(const struct vector_index *index, const struct view *view)
 {
     struct work work = {.view = view, .has_graph = wants_graphs(index, view)};
     choose_dead(&work);
-    if (!work.source_count)
-        choose_small(&work, index->options.segment_size);
     if (!work.source_count && work.has_graph)
-        choose_flat(&work);
+        choose_link(&work, index->options.segment_size);
+    else if (!work.source_count)
+        choose_small(&work, index_tail_size(index));
+    work.first = work.base ? work.base->count : 0;
     for (size_t i = 0; i < work.source_count; i++)
         work.live += view_part_live(&view->parts[work.sources[i]]);
     return work;
@@ -136,20 +164,6 @@ static bool cursor_next(struct cursor *cursor, const struct view_part **ret_part
     return false;
 }
 
-/* Copies up to `most` rows into `ret_rows` and returns how many. */
-static size_t cursor_copy(struct cursor *cursor, size_t most, float *ret_rows)
-{
-    const struct view_part *part;
-    size_t position, count = 0;
-    while (count < most && cursor_next(cursor, &part, &position)) {
-        size_t dimension = part->segment->dimension;
-        memcpy(ret_rows + count * dimension, segment_vector(part->segment, position),
-               dimension * sizeof *ret_rows);
-        count++;
-    }
-    return count;
-}
-
 /* --- building --- */
 
 static int check_cancel(const volatile int *cancel, struct err *err)
@@ -159,121 +173,126 @@ static int check_cancel(const volatile int *cancel, struct err *err)
     return 0;
 }
 
-static int link_rows(const struct vector_index *index, const struct work *work, struct hnsw *graph,
-                     const volatile int *cancel, struct err *err)
+/* Puts the sources' rows behind those of the base. */
+static void copy_rows(const struct work *work, struct segment *segment)
 {
-    struct cursor cursor = {.work = work};
-    size_t count;
-    float *slice = calloc(SLICE_ROWS * index->options.dimension, sizeof *slice);
-    if (!slice)
-        return err_memory(err, "a graph");
-    int r = 0;
-    while (r == 0 && (count = cursor_copy(&cursor, SLICE_ROWS, slice)) > 0) {
-        r = check_cancel(cancel, err);
-        if (r == 0)
-            r = hnsw_add(graph, slice, count, index->options.build_threads, err);
-    }
-    free(slice);
-    return r < 0 ? r : hnsw_finish(graph, err);
-}
-
-static int build_graph(const struct vector_index *index, const struct work *work, uint32_t number,
-                       struct segment **ret_segment, const volatile int *cancel, struct err *err)
-{
-    const struct index_options *o = &index->options;
-    struct hnsw_options options = {o->dimension, o->metric == METRIC_L2, o->M, o->ef_construction,
-                                   work->live};
-    struct hnsw *graph;
-    int r = hnsw_new(&graph, &options, err);
-    if (r < 0)
-        return r;
-    r = link_rows(index, work, graph, cancel, err);
-    if (r < 0) {
-        hnsw_free(graph);
-        return r;
-    }
-    struct segment *segment = segment_new_graph(number, graph, o->dimension, work->live);
-    if (!segment) {
-        hnsw_free(graph);
-        return err_memory(err, "a segment");
-    }
-    *ret_segment = segment;
-    return 0;
-}
-
-static int build(const struct vector_index *index, const struct work *work, uint32_t number,
-                 struct segment **ret_segment, const volatile int *cancel, struct err *err)
-{
-    struct segment *segment = NULL;
-    if (work->has_graph) {
-        int r = build_graph(index, work, number, &segment, cancel, err);
-        if (r < 0)
-            return r;
-    } else {
-        segment = segment_new(number, index->options.dimension, work->live);
-        if (!segment)
-            return err_memory(err, "a segment");
-        struct cursor cursor = {.work = work};
-        cursor_copy(&cursor, work->live, segment->rows);
-    }
     struct cursor cursor = {.work = work};
     const struct view_part *part;
-    for (size_t i = 0, position; cursor_next(&cursor, &part, &position); i++)
-        segment->ids[i] = part->segment->ids[position];
+    for (size_t to = work->first, from; cursor_next(&cursor, &part, &from); to++) {
+        memcpy(segment_row(segment, to), segment_row(part->segment, from), segment->format.stride);
+        segment->ids[to] = part->segment->ids[from];
+    }
+}
+
+static int link_rows(struct vector_index *index, const struct work *work, struct hnsw *builder,
+                     const volatile int *cancel, struct err *err)
+{
+    int r = 0;
+    atomic_store(&index->work_rows, work->live);
+    for (size_t done = 0; r == 0 && done < work->live; done += SLICE_ROWS) {
+        size_t left = work->live - done;
+        atomic_store(&index->work_done, done);
+        r = check_cancel(cancel, err);
+        if (r == 0)
+            r = hnsw_add(builder, left < SLICE_ROWS ? left : SLICE_ROWS,
+                         index->options.build_threads, err);
+    }
+    atomic_store(&index->work_rows, 0);
+    atomic_store(&index->work_done, 0);
+    return r;
+}
+
+static int build_graph(struct vector_index *index, const struct work *work, struct segment *segment,
+                       const volatile int *cancel, struct err *err)
+{
+    const struct graph *base = work->base ? work->base->segment->graph : NULL;
+    const struct hnsw_options options = {.M = base ? base->M : index->options.M,
+                                         .ef_construction = index->options.ef_construction,
+                                         .capacity = work->first + work->live,
+                                         .format = &segment->format,
+                                         .blocks = segment->data};
+    struct hnsw *builder;
+    int r = hnsw_new(&builder, &options, base, err);
+    if (r < 0)
+        return r;
+    r = link_rows(index, work, builder, cancel, err);
+    if (r == 0)
+        r = hnsw_take(builder, &segment->graph, err);
+    hnsw_free(builder);
+    return r;
+}
+
+static int build(struct vector_index *index, const struct work *work, uint32_t number,
+                 struct segment **ret_segment, const volatile int *cancel, struct err *err)
+{
+    size_t count = work->first + work->live;
+    struct segment *segment = work->base ? segment_grow(work->base->segment, work->first, count)
+                                         : segment_new(number, &index->format, count);
+    if (!segment)
+        return err_memory(err, "a segment");
+    copy_rows(work, segment);
+    if (work->has_graph) {
+        int r = build_graph(index, work, segment, cancel, err);
+        if (r < 0) {
+            segment_unref(segment);
+            return r;
+        }
+    }
     *ret_segment = segment;
     return 0;
 }
 
 /* --- swapping in, under `writing` --- */
 
-static bool is_source(const struct work *work, const struct segment *segment)
+static bool is_replaced(const struct work *work, const struct segment *segment)
 {
     for (size_t i = 0; i < work->source_count; i++)
         if (work->view->parts[work->sources[i]].segment == segment)
             return true;
-    return false;
+    return work->base && work->base->segment == segment;
 }
 
-/* Marks the rows of the new part whose ids were removed since the work was chosen. An id that was
- * added again since then lives elsewhere, and its old row is as dead. */
-static int mark_removed(struct vector_index *index, const struct work *work, struct view_part *part)
+/* Marks the rows of the new part that were removed by now: of the base what the current view has,
+ * of the sources those whose ids are not there any more. An id that was added again lives
+ * elsewhere, and its old row is as dead. */
+static int mark_removed(struct vector_index *index, const struct work *work, struct view *current,
+                        struct view_part *part)
 {
     struct cursor cursor = {.work = work};
     const struct view_part *source;
     struct id_place place;
-    for (size_t i = 0, position; cursor_next(&cursor, &source, &position); i++) {
+    if (work->base)
+        part->dead = bitmap_ref(view_find(current, work->base->segment->number)->dead);
+    for (size_t i = work->first, position; cursor_next(&cursor, &source, &position); i++) {
         if (id_map_get(&index->map, part->segment->ids[i], &place) &&
             place.segment == source->segment->number && place.position == position)
             continue;
-        if (!part->dead && bitmap_own(&part->dead, part->segment->capacity) < 0)
+        if (bitmap_own(&part->dead, part->segment->capacity) < 0)
             return ERR_MEMORY;
         bitmap_set(part->dead, i);
     }
     return 0;
 }
 
-static void move_ids(struct vector_index *index, const struct view_part *part)
+static void move_ids(struct vector_index *index, const struct view_part *part, size_t first)
 {
-    for (size_t i = 0; i < part->count; i++)
+    for (size_t i = first; i < part->count; i++)
         if (!bitmap_has(part->dead, i))
             id_map_set(&index->map, part->segment->ids[i],
                        (struct id_place){part->segment->number, (uint32_t)i});
 }
 
-/* Puts `segment` (NULL: nothing is left) in the sources' place; takes the reference over. */
+/* Puts `segment` (NULL: nothing is left) in their place; takes the reference over. */
 static int swap_in(struct vector_index *index, const struct work *work, struct segment *segment,
                    struct err *err)
 {
-    struct view_part part = {.segment = segment, .count = work->live};
-    for (size_t i = 0; i < work->source_count; i++)
-        if (work->view->parts[work->sources[i]].largest_norm > part.largest_norm)
-            part.largest_norm = work->view->parts[work->sources[i]].largest_norm;
+    struct view_part part = {.segment = segment, .count = work->first + work->live};
 
     pthread_mutex_lock(&index->writing);
     struct view *current = view_cell_get(index->published);
     struct view *next = view_new(current->count + 1);
     int r = 0;
-    if (!next || (segment && mark_removed(index, work, &part) < 0)) {
+    if (!next || (segment && mark_removed(index, work, current, &part) < 0)) {
         view_unref(next);
         segment_unref(segment);
         bitmap_unref(part.dead);
@@ -281,11 +300,11 @@ static int swap_in(struct vector_index *index, const struct work *work, struct s
         goto out;
     }
     if (segment) {
-        move_ids(index, &part);
+        move_ids(index, &part, work->first);
         view_append(next, part);
     }
     for (size_t i = 0; i < current->count; i++)
-        if (!is_source(work, current->parts[i].segment))
+        if (!is_replaced(work, current->parts[i].segment))
             view_append_shared(next, &current->parts[i]);
     next->has_tail = current->has_tail;
     next->sequence = current->sequence;
@@ -333,7 +352,7 @@ int index_maintain(struct vector_index *index, bool *ret_worked, const volatile 
     pthread_mutex_lock(&index->writing);
     uint32_t number = index->next_number++;
     pthread_mutex_unlock(&index->writing);
-    if (work.live)
+    if (work.first + work.live)
         r = build(index, &work, number, &segment, cancel, err);
     if (r == 0)
         r = swap_in(index, &work, segment, err);
@@ -341,5 +360,7 @@ int index_maintain(struct vector_index *index, bool *ret_worked, const volatile 
         *ret_worked = true;
 out:
     view_unref(view);
+    if (work.has_graph && work.source_count)
+        malloc_trim(0);
     return r;
 }

@@ -1,184 +1,73 @@
-/* Exact search: every live row of a part against the queries. */
+/* Exact search: rows of a part against the queries. */
 #include "index/scan.h"
 
-#include <cblas-openblas.h>
-#include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
 
-#include "index/state.h"
+enum { LINE = 64 };
 
-#include <faiss/c_api/utils/distances_c.h>
-
-enum {
-    BLOCK_ROWS = 1024,   /* rows whose scores are computed at once */
-    BLOCK_QUERIES = 256, /* queries in one product */
-    LEAST_FOR_BLAS = 8,  /* queries from which a product beats one scan for each */
-    RUN = 16,            /* scores that are compared at once */
+/* Rows that are scored together: few enough to stay in the cache while the queries go over them. */
+struct batch {
+    size_t count;
+    size_t positions[FORMAT_ROWS];
+    const void *rows[FORMAT_ROWS];
 };
 
-int scan_open(struct scan *ret_scan, enum index_metric metric, size_t dimension, size_t queries,
-              struct err *err)
+static void score_batch(const struct scan_target *target, const struct batch *batch,
+                        const void *const *queries, size_t count, struct top *tops)
 {
-    size_t rows = queries < LEAST_FOR_BLAS ? 1 : BLOCK_QUERIES;
-    struct scan scan = {metric, dimension, malloc(rows * BLOCK_ROWS * sizeof(float))};
-    if (!scan.scores)
-        return err_memory(err, "the scores of a search");
-    *ret_scan = scan;
-    return 0;
-}
-
-void scan_close(struct scan *scan)
-{
-    free(scan->scores);
-    scan->scores = NULL;
-}
-
-/* Scores of `count` rows that follow each other. */
-static void score_rows(enum index_metric metric, size_t dimension, const float *query,
-                       const float *rows, size_t count, float *ret_scores)
-{
-    if (metric != METRIC_L2) {
-        faiss_fvec_inner_products_ny(ret_scores, query, rows, dimension, count);
-        return;
-    }
-    faiss_fvec_L2sqr_ny(ret_scores, query, rows, dimension, count);
-    for (size_t i = 0; i < count; i++)
-        ret_scores[i] = -sqrtf(ret_scores[i]);
-}
-
-float scan_score(enum index_metric metric, size_t dimension, const float *query, const float *row)
-{
-    float score;
-    score_rows(metric, dimension, query, row, 1, &score);
-    return score;
-}
-
-/* Whether any of RUN scores reaches the threshold; written so that a compiler makes it one vector
- * comparison, since in nearly every run none does. */
-static bool any_reaches(const float *scores, float threshold)
-{
-    int hit = 0;
-    for (int i = 0; i < RUN; i++)
-        hit |= scores[i] >= threshold;
-    return hit != 0;
-}
-
-/* Offers rows [first, first + count) of a part, whose scores are known exactly. */
-static void offer_exact(const struct view_part *part, size_t first, size_t count,
-                        const float *scores, struct top *top)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!(scores[i] < top_threshold(top)) && !bitmap_has(part->dead, first + i))
-            top_offer(top, scores[i], part->segment->ids[first + i]);
-}
-
-/* The same for scores that may be off by `margin`: what comes near is computed again. */
-static void offer_proposed(const struct scan *scan, const struct view_part *part, size_t first,
-                           size_t count, const float *scores, const float *query, float margin,
-                           struct top *top)
-{
-    for (size_t run = 0; run < count; run += RUN) {
-        if (run + RUN <= count && !any_reaches(scores + run, top_threshold(top) - margin))
-            continue;
-        for (size_t i = run; i < count && i < run + RUN; i++) {
-            if (scores[i] < top_threshold(top) - margin || bitmap_has(part->dead, first + i))
-                continue;
-            const float *row = segment_vector(part->segment, first + i);
-            top_offer(top, scan_score(scan->metric, scan->dimension, query, row),
-                      part->segment->ids[first + i]);
+    const struct segment *segment = target->part->segment;
+    float scores[KERNEL_QUERIES * FORMAT_ROWS];
+    for (size_t first = 0; first < count; first += KERNEL_QUERIES) {
+        size_t n = count - first < KERNEL_QUERIES ? count - first : KERNEL_QUERIES;
+        format_score(&segment->format, queries + first, n, batch->rows, batch->count, scores);
+        for (size_t q = 0; q < n; q++) {
+            struct top *top = &tops[first + q];
+            float threshold = top_threshold(top);
+            for (size_t i = 0; i < batch->count; i++) {
+                if (scores[q * batch->count + i] < threshold)
+                    continue;
+                top_offer(top, scores[q * batch->count + i], segment->ids[batch->positions[i]]);
+                threshold = top_threshold(top);
+            }
         }
     }
 }
 
-static void scan_each(const struct scan *scan, const struct view_part *part, const float *queries,
-                      size_t count, struct top *tops)
+/* The rows of one word of the bitmaps that are looked for. */
+static uint64_t wanted_bits(const struct scan_target *target, size_t word, size_t first, size_t end)
 {
-    for (size_t first = 0; first < part->count; first += BLOCK_ROWS) {
-        size_t rows = part->count - first < BLOCK_ROWS ? part->count - first : BLOCK_ROWS;
-        for (size_t q = 0; q < count; q++) {
-            score_rows(scan->metric, scan->dimension, queries + q * scan->dimension,
-                       segment_vector(part->segment, first), rows, scan->scores);
-            offer_exact(part, first, rows, scan->scores, &tops[q]);
-        }
-    }
+    const struct bitmap *dead = target->part->dead;
+    uint64_t bits = target->selected ? target->selected->words[word] : UINT64_MAX;
+    if (dead && word < dead->capacity / 64)
+        bits &= ~dead->words[word];
+    if (word == first / 64)
+        bits &= UINT64_MAX << first % 64;
+    if (word == end / 64)
+        bits &= ((uint64_t)1 << end % 64) - 1;
+    return bits;
 }
 
-static float norm_of(const float *vector, size_t dimension)
+void scan_rows(const struct scan_target *target, size_t first, size_t end,
+               const void *const *queries, size_t count, struct top *tops)
 {
-    return (float)sqrt(cblas_dsdot((int)dimension, vector, 1, vector, 1));
-}
-
-/* How far two f32 sums of the same inner product can be apart: each within gamma_n |x||y| of the
- * true one, gamma_n = n u / (1 - n u), u = 2^-24 (Higham, Accuracy and Stability of Numerical
- * Algorithms, 3.1). */
-static float product_margin(size_t dimension, float query_norm, float row_norm)
-{
-    double nu = (double)dimension * 0x1p-24;
-    return (float)(2.02 * nu / (1 - nu) * (double)query_norm * (double)row_norm);
-}
-
-static void scan_by_blas(const struct scan *scan, const struct view_part *part,
-                         const float *queries, size_t count, const float *margins, struct top *tops)
-{
-    int dimension = (int)scan->dimension;
-    for (size_t first = 0; first < part->count; first += BLOCK_ROWS) {
-        size_t rows = part->count - first < BLOCK_ROWS ? part->count - first : BLOCK_ROWS;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, (int)rows, dimension, 1.0F,
-                    queries, dimension, segment_vector(part->segment, first), dimension, 0.0F,
-                    scan->scores, BLOCK_ROWS);
-        for (size_t q = 0; q < count; q++)
-            offer_proposed(scan, part, first, rows, scan->scores + q * BLOCK_ROWS,
-                           queries + q * scan->dimension, margins[q], &tops[q]);
-    }
-}
-
-/* Margins for one block of queries; false where the numbers are so large that BLAS's sums could
- * overflow. */
-static bool find_margins(const struct scan *scan, const struct view_part *part,
-                         const float *queries, size_t count, float *ret_margins)
-{
-    for (size_t q = 0; q < count; q++) {
-        float norm = norm_of(queries + q * scan->dimension, scan->dimension);
-        ret_margins[q] = product_margin(scan->dimension, norm, part->largest_norm);
-        if (!(norm * part->largest_norm < 1e30F))
-            return false;
-    }
-    return true;
-}
-
-void scan_part(const struct scan *scan, const struct view_part *part, const float *queries,
-               size_t count, struct top *tops)
-{
-    for (size_t first = 0; first < count; first += BLOCK_QUERIES) {
-        float margins[BLOCK_QUERIES];
-        size_t n = count - first < BLOCK_QUERIES ? count - first : BLOCK_QUERIES;
-        const float *block = queries + first * scan->dimension;
-        if (n >= LEAST_FOR_BLAS && scan->metric != METRIC_L2 &&
-            find_margins(scan, part, block, n, margins))
-            scan_by_blas(scan, part, block, n, margins, tops + first);
-        else
-            scan_each(scan, part, block, n, tops + first);
-    }
-}
-
-void scan_selected(const struct scan *scan, const struct view_part *part,
-                   const struct bitmap *selected, const float *queries, size_t count,
-                   struct top *tops)
-{
-    size_t dimension = scan->dimension;
-    for (size_t word = 0; word < bitmap_words(part->count); word++) {
-        for (uint64_t bits = selected->words[word]; bits; bits &= bits - 1) {
+    const struct segment *segment = target->part->segment;
+    struct batch batch = {.count = 0};
+    for (size_t word = first / 64; word < bitmap_words(end); word++) {
+        for (uint64_t bits = wanted_bits(target, word, first, end); bits; bits &= bits - 1) {
             size_t position = word * 64 + (size_t)__builtin_ctzll(bits);
-            /* The selection may know rows that this view doesn't show. */
-            if (position >= part->count || bitmap_has(part->dead, position))
-                continue;
-            const float *row = segment_vector(part->segment, position);
-            for (size_t q = 0; q < count; q++)
-                top_offer(&tops[q],
-                          scan_score(scan->metric, dimension, queries + q * dimension, row),
-                          part->segment->ids[position]);
+            const char *row = segment_row(segment, position);
+            /* The processor foresees rows that follow each other, but not where the next one is. */
+            if (target->selected)
+                for (size_t at = 0; at < segment->format.stride; at += LINE)
+                    __builtin_prefetch(row + at);
+            batch.positions[batch.count] = position;
+            batch.rows[batch.count++] = row;
+            if (batch.count == FORMAT_ROWS) {
+                score_batch(target, &batch, queries, count, tops);
+                batch.count = 0;
+            }
         }
     }
+    if (batch.count)
+        score_batch(target, &batch, queries, count, tops);
 }

@@ -1,101 +1,109 @@
 /* Search: one view, each of its parts scanned or walked, the best kept. */
+#include <math.h>
 #include <stdlib.h>
 
-#include "index/faiss/hnsw.h"
+#include "index/crew.h"
 #include "index/scan.h"
 #include "index/selection.h"
 #include "index/state.h"
+#include "index/walk.h"
 
-/* A place in the queue costs a walk what some 64 rows cost a scan (60, measured on the vectors of
- * 31,500 headlines), so where the queue is longer than that part of the rows, a scan is as quick,
- * and exact. */
-enum { SCAN_BELOW = 64 };
+enum {
+    SEEN_PER_PLACE =
+        16, /* rows that a walk sees for each place in its queue (measured: 10 to 20) */
+    SCANNED_PER_SEEN = 3,  /* rows that a scan reads in the time in which a walk sees one */
+    SELECTED_PER_SEEN = 2, /* the same where the rows lie apart */
+    TASK_ROWS = 4096,
+    LEAST_SHARED_BYTES = 8 << 20, /* from here on a scan is shared out over the processors */
+    MOST_SHARED_ENTRIES = 1 << 20,
+};
 
 /* What one call needs, sized once. */
 struct search {
     const struct vector_index *index;
+    const struct index_search_options *options;
     struct view *view;
-    size_t count, k;           /* queries, results wanted of each */
-    float *queries;            /* (count, dimension), as the metric keeps vectors */
+    size_t count, k, ef;       /* queries, results wanted of each, length of the queue */
+    unsigned char *prepared;   /* (count, format.query_size) */
+    const void **queries;      /* (count) */
     struct top *tops;          /* (count) */
     struct top_entry *entries; /* (count, k) */
-    struct scan scan;
-    struct bitmap **selected; /* (parts) the rows looked for; NULL: all */
-    int64_t *positions;       /* (ef) scratch of the graphs */
-    float *distances;         /* (ef) */
+    struct bitmap **selected;  /* (parts) the rows looked for; NULL: all */
+    struct walk walk;
+    struct target *scans; /* (parts) those that are scanned */
+    size_t scan_count;
 };
 
 /* One part of the view, and what of it is looked for. */
 struct target {
-    const struct view_part *part;
-    const struct bitmap *selected; /* NULL: all rows */
-    size_t wanted;                 /* rows that may be in the answer */
+    struct scan_target rows;
+    size_t wanted;     /* rows that may be in the answer */
+    size_t first_task; /* of a shared scan */
 };
 
 static struct target target_of(const struct search *search, size_t i)
 {
-    struct target target = {.part = &search->view->parts[i]};
-    target.wanted = view_part_live(target.part);
+    const struct view_part *part = &search->view->parts[i];
+    struct target target = {.rows.part = part, .wanted = view_part_live(part)};
     if (search->selected) {
-        target.selected = search->selected[i];
-        target.wanted =
-            bitmap_count_without(target.selected, target.part->dead, target.part->count);
+        target.rows.selected = search->selected[i];
+        target.wanted = bitmap_count_without(target.rows.selected, part->dead, part->count);
     }
     return target;
 }
 
-static bool is_wanted(const struct target *target, size_t position)
+/* The queue for one of several parts may be shorter: it need only find its share of the best. */
+static size_t target_ef(const struct search *search, const struct target *target)
 {
-    return !bitmap_has(target->part->dead, position) &&
-           (!target->selected || bitmap_has(target->selected, position));
+    double share = (double)target->rows.part->count / (double)(search->view->live + 1);
+    size_t ef = search->ef;
+    if (!search->options->ef_search && share < 1)
+        ef = (size_t)((double)ef * sqrt(share)) + 1;
+    return ef > search->k ? ef : search->k;
 }
 
-/* The queue length for a part: what was asked for, at least k, longer by the share of the rows that
- * are not looked for. */
-static size_t target_ef(const struct target *target, size_t ef, size_t k)
+/* The rows that a walk may see before a scan is as quick. */
+static size_t most_seen(const struct target *target)
 {
-    size_t length = ef > k ? ef : k;
-    if (length >= target->wanted)
-        return target->part->count;
-    return (size_t)((double)length * (double)target->part->count / (double)target->wanted) + 1;
+    return target->wanted / (target->rows.selected ? SELECTED_PER_SEEN : SCANNED_PER_SEEN);
 }
 
-/* The longest queue worth walking a part with; 0: none is. */
-static size_t longest_walk(const struct target *target, const struct index_search_options *options)
+static bool is_walked(const struct search *search, const struct target *target)
 {
-    return target->part->segment->graph && !options->exact ? target->wanted / SCAN_BELOW : 0;
+    const struct view_part *part = target->rows.part;
+    if (!part->segment->graph || search->options->exact)
+        return false;
+    double expected = (double)target_ef(search, target) * SEEN_PER_PLACE * (double)part->count /
+                      (double)target->wanted;
+    return expected < (double)most_seen(target);
 }
 
-static int search_open(struct search *search, const float *queries,
-                       const struct index_search_options *options, struct err *err)
+static int search_open(struct search *search, const float *queries, struct err *err)
 {
-    const struct index_options *o = &search->index->options;
-    size_t count = search->count, longest = 0, values, entries;
+    const struct row_format *format = &search->index->format;
+    size_t count = search->count, size, entries;
 
-    search->k = options->top_k < search->view->live ? options->top_k : search->view->live;
-    for (size_t i = 0; i < search->view->count; i++) {
-        struct target target = target_of(search, i);
-        size_t length = longest_walk(&target, options);
-        longest = length > longest ? length : longest;
-    }
+    search->k =
+        search->options->top_k < search->view->live ? search->options->top_k : search->view->live;
     if (__builtin_mul_overflow(count, search->k, &entries) ||
-        __builtin_mul_overflow(count, o->dimension, &values) || values > SIZE_MAX / sizeof *queries)
+        __builtin_mul_overflow(count, format->query_size, &size))
         return err_set(err, ERR_LIMIT, "%zu queries for %zu results each are too many", count,
                        search->k);
-    search->queries = malloc(values * sizeof *search->queries + 1);
+    search->prepared = aligned_alloc(64, size);
+    search->queries = calloc(count, sizeof *search->queries);
     search->tops = calloc(count, sizeof *search->tops);
     search->entries = calloc(entries, sizeof *search->entries);
-    search->positions = calloc(longest + 1, sizeof *search->positions);
-    search->distances = calloc(longest + 1, sizeof *search->distances);
-    if (!search->queries || !search->tops || !search->entries || !search->positions ||
-        !search->distances)
+    search->scans = calloc(search->view->count, sizeof *search->scans);
+    if (!search->prepared || !search->queries || !search->tops || !search->entries ||
+        !search->scans)
         return err_memory(err, "a search");
-    index_prepare_vectors(o->metric, o->dimension, queries, count, search->queries);
     for (size_t q = 0; q < count; q++) {
-        search->tops[q].entries = search->entries + q * search->k;
-        search->tops[q].capacity = search->k;
+        unsigned char *prepared = search->prepared + q * format->query_size;
+        format_prepare(format, queries + q * format->dimension, prepared);
+        search->queries[q] = prepared;
+        search->tops[q] = (struct top){search->entries + q * search->k, search->k, 0};
     }
-    return scan_open(&search->scan, o->metric, o->dimension, count, err);
+    return 0;
 }
 
 static void search_close(struct search *search)
@@ -104,16 +112,17 @@ static void search_close(struct search *search)
         bitmap_unref(search->selected[i]);
     free(search->selected);
     view_unref(search->view);
+    free(search->prepared);
     free(search->queries);
     free(search->tops);
     free(search->entries);
-    free(search->positions);
-    free(search->distances);
-    scan_close(&search->scan);
+    free(search->scans);
+    walk_release(&search->walk);
 }
 
-static int find_selected(struct search *search, struct index_selection *selection, struct err *err)
+static int find_selected(struct search *search, struct err *err)
 {
+    struct index_selection *selection = search->options->selection;
     if (!selection)
         return 0;
     search->selected = calloc(search->view->count, sizeof(struct bitmap *));
@@ -122,82 +131,123 @@ static int find_selected(struct search *search, struct index_selection *selectio
     return 0;
 }
 
-/* Keeps the wanted ones of `count` positions and returns how many they are. */
-static size_t keep_wanted(const struct target *target, int64_t *positions, size_t count)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (is_wanted(target, (size_t)positions[i]))
-            positions[kept++] = positions[i];
-    return kept;
-}
+/* --- walking --- */
 
-static void scan_target(struct search *search, const struct target *target, const float *queries,
-                        size_t count, struct top *tops)
+/* Walks a part for one query; where the walk gives up, the part is scanned. */
+static int walk_target(struct search *search, const struct target *target, size_t q,
+                       struct err *err)
 {
-    if (target->selected)
-        scan_selected(&search->scan, target->part, target->selected, queries, count, tops);
-    else
-        scan_part(&search->scan, target->part, queries, count, tops);
-}
-
-/* Walks a graph for one query. What is not looked for is walked through like the rest; where much
- * of that lies around the query, too little is left, so the queue is doubled until there is enough,
- * or it is longer than is worth it and the part is scanned. */
-static int walk_target(struct search *search, const struct target *target, size_t ef,
-                       size_t longest, size_t q, struct err *err)
-{
-    const struct index_options *o = &search->index->options;
-    const struct segment *segment = target->part->segment;
-    const float *query = search->queries + q * o->dimension;
-    size_t enough = search->k < target->wanted ? search->k : target->wanted, found = 0;
-
-    enough = enough > ef / 2 ? enough : ef / 2;
-    for (size_t length = target_ef(target, ef, search->k); length <= longest; length *= 2) {
-        int r = hnsw_search(segment->graph, query, length, search->positions, search->distances,
-                            &found, err);
-        if (r < 0)
-            return r;
-        found = keep_wanted(target, search->positions, found);
-        if (found >= enough)
-            break;
-    }
-    if (found < enough) {
-        scan_target(search, target, query, 1, &search->tops[q]);
+    const struct view_part *part = target->rows.part;
+    const struct walk_target walked = {.segment = part->segment,
+                                       .dead = part->dead,
+                                       .selected = target->rows.selected,
+                                       .ef = target_ef(search, target),
+                                       .most_seen = most_seen(target)};
+    const struct walk_heap *found = &search->walk.found;
+    int r = walk_graph(&search->walk, &walked, search->queries[q]);
+    if (r < 0)
+        return err_memory(err, "a search");
+    /* Where parts of a graph cannot be reached, what was found may be less than there is. */
+    if (r == 0 || (found->count < search->k && found->count < target->wanted)) {
+        scan_rows(&target->rows, 0, part->count, &search->queries[q], 1, &search->tops[q]);
         return 0;
     }
-    for (size_t i = 0; i < found; i++) {
-        size_t position = (size_t)search->positions[i];
-        float score = scan_score(o->metric, o->dimension, query, segment_vector(segment, position));
-        top_offer(&search->tops[q], score, segment->ids[position]);
-    }
+    for (size_t i = 0; i < found->count; i++)
+        top_offer(&search->tops[q], found->entries[i].score,
+                  part->segment->ids[found->entries[i].node]);
     return 0;
 }
 
-static int search_parts(struct search *search, const struct index_search_options *options,
-                        size_t ef, struct err *err)
+/* --- scanning --- */
+
+/* A scan that is shared out: tasks of TASK_ROWS rows, part by part. */
+struct shared_scan {
+    const struct search *search;
+    struct top *tops; /* (threads, count) */
+};
+
+static void run_task(void *argument, size_t i, int thread)
+{
+    const struct shared_scan *shared = argument;
+    const struct search *search = shared->search;
+    const struct target *target = search->scans;
+    while (target + 1 < search->scans + search->scan_count && target[1].first_task <= i)
+        target++;
+    size_t first = (i - target->first_task) * TASK_ROWS, count = target->rows.part->count;
+    size_t end = count - first < TASK_ROWS ? count : first + TASK_ROWS;
+    scan_rows(&target->rows, first, end, search->queries, search->count,
+              shared->tops + (size_t)thread * search->count);
+}
+
+/* Scans on all processors, if they are free. False where nothing was done. */
+static bool scan_shared(struct search *search, size_t tasks)
+{
+    size_t threads = crew_size(), lists = threads * search->count;
+    if (threads == 1 || search->count > MOST_SHARED_ENTRIES / threads ||
+        search->k > MOST_SHARED_ENTRIES / lists)
+        return false;
+    struct top *tops = calloc(lists, sizeof *tops);
+    struct top_entry *entries = calloc(lists * search->k, sizeof *entries);
+    bool done = false;
+    if (tops && entries) {
+        for (size_t i = 0; i < lists; i++)
+            tops[i] = (struct top){entries + i * search->k, search->k, 0};
+        struct shared_scan shared = {search, tops};
+        done = crew_run(tasks, run_task, &shared);
+    }
+    for (size_t i = 0; done && i < lists; i++)
+        for (size_t j = 0; j < tops[i].count; j++)
+            top_offer(&search->tops[i % search->count], tops[i].entries[j].score,
+                      tops[i].entries[j].id);
+    free(tops);
+    free(entries);
+    return done;
+}
+
+static void scan_all(struct search *search)
+{
+    size_t tasks = 0, rows = 0;
+    for (size_t i = 0; i < search->scan_count; i++) {
+        struct target *target = &search->scans[i];
+        target->first_task = tasks;
+        tasks += (target->rows.part->count + TASK_ROWS - 1) / TASK_ROWS;
+        rows += target->wanted;
+    }
+    /* Several queries cost less each, as they share the reading. */
+    size_t bytes = rows * search->index->format.stride;
+    bool is_large = bytes >= LEAST_SHARED_BYTES ||
+                    (search->count > 1 && bytes >= LEAST_SHARED_BYTES / search->count);
+    if (is_large && scan_shared(search, tasks))
+        return;
+    for (size_t i = 0; i < search->scan_count; i++)
+        scan_rows(&search->scans[i].rows, 0, search->scans[i].rows.part->count, search->queries,
+                  search->count, search->tops);
+}
+
+static int search_parts(struct search *search, struct err *err)
 {
     for (size_t i = 0; i < search->view->count; i++) {
         struct target target = target_of(search, i);
-        size_t longest = longest_walk(&target, options);
         if (!target.wanted)
             continue;
-        if (target_ef(&target, ef, search->k) > longest) {
-            scan_target(search, &target, search->queries, search->count, search->tops);
+        if (!is_walked(search, &target)) {
+            search->scans[search->scan_count++] = target;
             continue;
         }
         for (size_t q = 0; q < search->count; q++) {
-            int r = walk_target(search, &target, ef, longest, q, err);
+            int r = walk_target(search, &target, q, err);
             if (r < 0)
                 return r;
         }
     }
+    scan_all(search);
     return 0;
 }
 
-static void give_results(struct search *search, size_t top_k, int64_t *ret_ids, float *ret_scores,
+static void give_results(struct search *search, int64_t *ret_ids, float *ret_scores,
                          size_t *ret_counts)
 {
+    size_t top_k = search->options->top_k;
     for (size_t q = 0; q < search->count; q++) {
         struct top *top = &search->tops[q];
         top_sort(top);
@@ -213,27 +263,26 @@ int index_search(const struct vector_index *index, const float *queries, size_t 
                  const struct index_search_options *options, int64_t *ret_ids, float *ret_scores,
                  size_t *ret_counts, struct err *err)
 {
-    size_t ef = options->ef_search ? options->ef_search : index->options.ef_search;
-
     if (!options->top_k)
         return err_set(err, ERR_INVALID, "top_k must be at least 1");
     int r = index_check_finite(queries, count, index->options.dimension, "query", err);
     if (r < 0)
         return r;
-    struct search search = {.index = index, .count = count};
+    struct search search = {.index = index, .options = options, .count = count};
+    search.ef = options->ef_search ? options->ef_search : index->options.ef_search;
     search.view = view_cell_get(index->published);
     if (!search.view->live || !count) {
         for (size_t q = 0; q < count; q++)
             ret_counts[q] = 0;
         goto out;
     }
-    r = find_selected(&search, options->selection, err);
+    r = find_selected(&search, err);
     if (r == 0)
-        r = search_open(&search, queries, options, err);
+        r = search_open(&search, queries, err);
     if (r == 0)
-        r = search_parts(&search, options, ef, err);
+        r = search_parts(&search, err);
     if (r == 0)
-        give_results(&search, options->top_k, ret_ids, ret_scores, ret_counts);
+        give_results(&search, ret_ids, ret_scores, ret_counts);
 out:
     search_close(&search);
     return r;

@@ -1,9 +1,10 @@
 /* Vectors with their ids: what an index is made of.
  *
- * A row once written never changes and never moves. A segment that takes adds (the tail) is written
- * only behind the rows that a view shows, so readers and the one writer never touch the same row.
- * How many rows there are, and which are dead, is therefore the view's business and not kept here.
- * Reference counts are atomic.
+ * Rows lie in blocks, which a segment shares with the one that it grew from. A row once written
+ * never changes and never moves. A segment that grows (the tail by adds, one with a graph in the
+ * background) is written only behind the rows that a view shows, so readers and the one writer
+ * never touch the same row. How many rows there are, and which are dead, is therefore the view's
+ * business and not kept here. Reference counts are atomic.
  */
 #ifndef SBERT_INDEX_SEGMENT_H
 #define SBERT_INDEX_SEGMENT_H
@@ -12,35 +13,50 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct hnsw;
+#include "index/block.h"
+#include "index/format.h"
+
+struct graph;
 
 struct segment {
     atomic_size_t references;
-    uint32_t number; /* unique in its index; a tail that grows keeps it */
-    uint64_t serial; /* unique in the process; a tail that grows keeps it too */
-    size_t dimension;
-    size_t capacity;      /* rows there is room for */
-    int64_t *ids;         /* (capacity) */
-    float *rows;          /* (capacity, dimension): its own, or NULL where the graph has them */
-    const float *vectors; /* (capacity, dimension): where the rows are */
-    struct hnsw *graph;   /* NULL: flat */
+    uint32_t number; /* unique in its index; what grows keeps it */
+    uint64_t serial; /* unique in the process; what grows keeps it too */
+    struct row_format format;
+    size_t capacity; /* rows there is room for */
+    int64_t *ids;    /* (capacity) */
+    size_t block_count;
+    struct block **blocks; /* (block_count) all but the last of 2^format.block_shift rows */
+    unsigned char **data;  /* (block_count) where their rows are */
+    struct graph *graph;   /* NULL: flat */
 };
 
 /* An empty flat segment with one reference; NULL when memory runs out or the size overflows. */
-struct segment *segment_new(uint32_t number, size_t dimension, size_t capacity);
+struct segment *segment_new(uint32_t number, const struct row_format *format, size_t capacity);
 
-/* A segment around a graph of `capacity` rows, which it owns from then on; `ids` are for the caller
- * to fill. NULL when memory runs out, and then the graph is still the caller's. */
-struct segment *segment_new_graph(uint32_t number, struct hnsw *graph, size_t dimension,
-                                  size_t capacity);
+/* The same segment, without its graph, with room for `capacity` rows (not fewer than now): its
+ * first `count` rows are shared or copied. NULL when memory runs out. */
+struct segment *segment_grow(const struct segment *segment, size_t count, size_t capacity);
 
 struct segment *segment_ref(struct segment *segment);
 void segment_unref(struct segment *segment); /* accepts NULL */
 
-/* One row: a vector of `dimension`. */
-const float *segment_vector(const struct segment *segment, size_t position);
+/* One row, in the segment's format. */
+static inline void *segment_row(const struct segment *segment, size_t position)
+{
+    unsigned shift = segment->format.block_shift;
+    return segment->data[position >> shift] +
+           (position & (((size_t)1 << shift) - 1)) * segment->format.stride;
+}
 
-/* Memory for vectors, graph and ids. */
+/* The rows from `position` on that lie behind each other. */
+static inline size_t segment_run(const struct segment *segment, size_t position)
+{
+    size_t block = (size_t)1 << segment->format.block_shift;
+    return block - (position & (block - 1));
+}
+
+/* Memory for rows, graph and ids. */
 size_t segment_bytes(const struct segment *segment);
 
 #endif

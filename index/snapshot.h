@@ -15,11 +15,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "snapshots are written
 #define SNAPSHOT_MAGIC "SBERTIDX"
 
 enum {
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,
+    SNAPSHOT_VERSION_1 = 1,  /* f32, and graphs as FAISS writes them: read, not written */
     SNAPSHOT_ALIGNMENT = 64, /* of each part's contents */
     SNAPSHOT_FINGERPRINT_SIZE = 128,
     SNAPSHOT_HAS_TAIL = 1,  /* header flag: the last part takes adds */
-    SNAPSHOT_HAS_GRAPH = 1, /* part flag: the vectors are inside an HNSW graph */
+    SNAPSHOT_HAS_GRAPH = 1, /* part flag: it has an HNSW graph */
 };
 
 struct snapshot_header {
@@ -38,7 +39,8 @@ struct snapshot_header {
     uint64_t flat_limit;
     uint64_t segment_size;
     uint32_t flags;
-    uint32_t zero[11];
+    uint32_t precision; /* enum index_precision, not the default; version 1: 0 */
+    uint32_t zero[10];
     char fingerprint[SNAPSHOT_FINGERPRINT_SIZE]; /* padded with NUL, of which there is at least 1 */
 };
 _Static_assert(sizeof(struct snapshot_header) == 256, "no padding");
@@ -47,10 +49,11 @@ struct snapshot_part {
     uint64_t count;      /* rows, the dead ones counted; at least 1 */
     uint64_t dead_count; /* 0: there is no bitmap */
     uint64_t offset;     /* of the contents in the file */
-    uint64_t size;       /* of ids, bitmap and vectors, or graph, without the padding */
-    float largest_norm;
+    uint64_t size;       /* of ids, bitmap, rows and graph, without the padding */
+    uint32_t M;          /* of the graph, or 0; version 1: an f32 of no use any more */
     uint32_t flags;
-    uint64_t zero[2];
+    uint64_t entry; /* of the graph: where walks begin; version 1: 0 */
+    uint64_t zero;
     uint64_t checksum; /* XXH3-64 of the contents with their padding, then of the fields above */
 };
 _Static_assert(sizeof(struct snapshot_part) == 64, "no padding");

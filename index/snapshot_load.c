@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "index/faiss/hnsw.h"
+#include "index/graph.h"
 #include "index/snapshot.h"
 #include "index/state.h"
+#include "index/stream_v1.h"
 
 static int corrupt(struct err *err, const char *why)
 {
@@ -24,7 +25,7 @@ static int check_header(const struct file_map *map, const char *fingerprint,
 
     if (map->size < sizeof *header || memcmp(header->magic, SNAPSHOT_MAGIC, sizeof header->magic))
         return corrupt(err, "this is no index snapshot");
-    if (header->version != SNAPSHOT_VERSION)
+    if (header->version != SNAPSHOT_VERSION && header->version != SNAPSHOT_VERSION_1)
         return corrupt(err, "it is of another version");
     if (header->part_count > (map->size - sizeof *header) / sizeof(struct snapshot_part) ||
         header->file_size != map->size)
@@ -40,31 +41,32 @@ static int check_header(const struct file_map *map, const char *fingerprint,
         return corrupt(err, "its vectors are of another dimension");
     if (header->metric != (uint32_t)options->metric)
         return corrupt(err, "it is of another metric");
+    /* What version 1 holds is as exact as any precision needs. */
+    if (header->precision !=
+        (header->version == SNAPSHOT_VERSION_1 ? 0 : (uint32_t)options->precision))
+        return corrupt(err, "its vectors are of another precision");
     return 0;
 }
 
-/* Where in the file a part's pieces are; `graph` or `vectors` is NULL. */
+/* Where in the file a part's pieces are. */
 struct contents {
     const int64_t *ids;
-    const uint64_t *dead; /* NULL: none are */
-    const float *vectors;
-    const void *graph;
-    size_t graph_size;
+    const uint64_t *dead;      /* NULL: none are */
+    const unsigned char *rest; /* rows and graph */
+    size_t rest_size;
 };
 
 /* Checks a part's place, size and checksum; `begin` is where it must be and `*ret_end` where the
  * next one must. */
-static int check_part(const struct file_map *map, const struct snapshot_part *entry,
-                      size_t dimension, uint64_t begin, uint64_t *ret_end,
-                      struct contents *ret_contents, struct err *err)
+static int check_part(const struct file_map *map, const struct snapshot_part *entry, uint64_t begin,
+                      uint64_t *ret_end, struct contents *ret_contents, struct err *err)
 {
     struct contents contents = {0};
     if (entry->offset != begin || begin > map->size || entry->size > map->size - begin ||
         snapshot_padded(entry->size) > map->size - begin)
         return corrupt(err, "a part lies outside the file");
     if (entry->count < 1 || entry->count > INT32_MAX || entry->dead_count > entry->count ||
-        (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero[0] || entry->zero[1] ||
-        !(entry->largest_norm >= 0))
+        (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero)
         return corrupt(err, "a part's entry makes no sense");
     const unsigned char *at = map->data + begin;
     if (snapshot_part_checksum(entry, at) != entry->checksum)
@@ -72,52 +74,119 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
 
     size_t ids_size = (size_t)entry->count * sizeof *contents.ids;
     size_t dead_size = entry->dead_count ? bitmap_words((size_t)entry->count) * 8 : 0;
-    size_t vectors_size = (size_t)entry->count * dimension * sizeof *contents.vectors;
     if (entry->size < ids_size + dead_size)
         return corrupt(err, "a part is too short");
     contents.ids = (const void *)at;
     contents.dead = dead_size ? (const void *)(at + ids_size) : NULL;
-    if (entry->flags & SNAPSHOT_HAS_GRAPH) {
-        contents.graph = at + ids_size + dead_size;
-        contents.graph_size = (size_t)entry->size - ids_size - dead_size;
-    } else {
-        if (entry->size != ids_size + dead_size + vectors_size)
-            return corrupt(err, "a part is of another size than its vectors");
-        contents.vectors = (const void *)(at + ids_size + dead_size);
-    }
+    contents.rest = at + ids_size + dead_size;
+    contents.rest_size = (size_t)entry->size - ids_size - dead_size;
     *ret_contents = contents;
     *ret_end = begin + snapshot_padded(entry->size);
     return 0;
 }
 
-/* A flat segment with a copy of the vectors, or one around the graph; where the index is to be
- * flat, a graph gives only its vectors. */
-static int load_segment(struct vector_index *index, const struct contents *contents, size_t count,
-                        struct segment **ret_segment, struct err *err)
+static void copy_rows(struct segment *segment, const unsigned char *from, size_t count)
 {
-    size_t dimension = index->options.dimension;
-    struct segment *segment = NULL;
-    struct hnsw *graph = NULL;
+    for (size_t first = 0; first < count;) {
+        size_t run = segment_run(segment, first), rows = run < count - first ? run : count - first;
+        memcpy(segment_row(segment, first), from + first * segment->format.stride,
+               rows * segment->format.stride);
+        first += rows;
+    }
+}
 
-    if (contents->graph) {
-        int r = hnsw_read(&graph, contents->graph, contents->graph_size, count, dimension,
-                          index->options.metric == METRIC_L2, err);
+/* A graph that takes exactly `size` bytes. */
+static int load_graph(const struct snapshot_part *entry, const unsigned char *from, size_t size,
+                      struct graph **ret_graph, struct err *err)
+{
+    static const char unsound[] = "a graph leads outside itself";
+    size_t count = (size_t)entry->count, M = entry->M;
+    if (M < 2 || M > INDEX_LARGEST_M || entry->entry >= count ||
+        size / count < 1 + 2 * M * sizeof(uint32_t))
+        return corrupt(err, unsound);
+    size_t left = size - count * (1 + 2 * M * sizeof(uint32_t)), lists = 0;
+    for (size_t i = 0; i < count; i++)
+        lists += from[i];
+    if (left % (M * sizeof(uint32_t)) || left / (M * sizeof(uint32_t)) != lists)
+        return corrupt(err, unsound);
+    struct graph *graph = graph_new(count, M, from);
+    if (!graph)
+        return err_memory(err, "a graph");
+    graph->entry = (uint32_t)entry->entry;
+    memcpy(graph->bottom, from + count, count * 2 * M * sizeof(uint32_t));
+    memcpy(graph->upper, from + size - left, left);
+    if (!graph_is_sound(graph)) {
+        graph_free(graph);
+        return corrupt(err, unsound);
+    }
+    *ret_graph = graph;
+    return 0;
+}
+
+/* Rows as they are, and a graph unless the index is to be flat. */
+static int load_rows(const struct vector_index *index, const struct snapshot_part *entry,
+                     const struct contents *contents, struct segment *segment, struct err *err)
+{
+    size_t count = (size_t)entry->count, rows_size = count * index->format.stride;
+    bool has_graph = entry->flags & SNAPSHOT_HAS_GRAPH;
+    if (contents->rest_size < rows_size || (!has_graph && contents->rest_size != rows_size))
+        return corrupt(err, "a part is of another size than its vectors");
+    copy_rows(segment, contents->rest, count);
+    if (!has_graph || index->options.kind == INDEX_FLAT)
+        return 0;
+    return load_graph(entry, contents->rest + rows_size, contents->rest_size - rows_size,
+                      &segment->graph, err);
+}
+
+/* The same from a file of version 1: f32, which is brought to the index's precision. */
+static int load_rows_v1(const struct vector_index *index, const struct snapshot_part *entry,
+                        const struct contents *contents, struct segment *segment, struct err *err)
+{
+    size_t count = (size_t)entry->count, dimension = index->options.dimension;
+    size_t vector_size = dimension * sizeof(float);
+    const void *vectors = contents->rest;
+    struct graph *graph = NULL;
+    if (entry->flags & SNAPSHOT_HAS_GRAPH) {
+        int r = stream_v1_read(contents->rest, contents->rest_size, count, dimension,
+                               index->options.metric == METRIC_L2, &graph, &vectors, err);
         if (r < 0)
             return r;
+    } else if (contents->rest_size != count * vector_size) {
+        return corrupt(err, "a part is of another size than its vectors");
     }
-    if (graph && index->options.kind != INDEX_FLAT) {
-        segment = segment_new_graph(index->next_number, graph, dimension, count);
-        if (segment)
-            graph = NULL;
-    } else {
-        segment = segment_new(index->next_number, dimension, count);
-        if (segment)
-            memcpy(segment->rows, graph ? hnsw_vectors(graph) : contents->vectors,
-                   count * dimension * sizeof *segment->rows);
+    if (index->options.kind == INDEX_FLAT || (graph && graph->M > INDEX_LARGEST_M)) {
+        graph_free(graph);
+        graph = NULL;
     }
-    hnsw_free(graph);
+    segment->graph = graph;
+    float *vector = malloc(vector_size);
+    if (!vector)
+        return err_memory(err, "a segment");
+    for (size_t i = 0; i < count; i++) {
+        memcpy(vector, (const unsigned char *)vectors + i * vector_size, vector_size);
+        format_encode(&index->format, vector, segment_row(segment, i));
+    }
+    free(vector);
+    return 0;
+}
+
+static int load_segment(struct vector_index *index, const struct snapshot_part *entry,
+                        const struct contents *contents, uint32_t version,
+                        struct segment **ret_segment, struct err *err)
+{
+    size_t count = (size_t)entry->count;
+    /* Not more memory than a file of that size can fill. */
+    if (contents->rest_size / count < index->options.dimension)
+        return corrupt(err, "a part is of another size than its vectors");
+    struct segment *segment = segment_new(index->next_number, &index->format, count);
     if (!segment)
         return err_memory(err, "a segment");
+    int r = version == SNAPSHOT_VERSION_1 ? load_rows_v1(index, entry, contents, segment, err)
+                                          : load_rows(index, entry, contents, segment, err);
+    if (r < 0) {
+        segment_unref(segment);
+        return r;
+    }
     memcpy(segment->ids, contents->ids, count * sizeof *segment->ids);
     index->next_number++;
     *ret_segment = segment;
@@ -163,11 +232,10 @@ static int load_parts(struct vector_index *index, struct view *view, const struc
 
     for (uint32_t i = 0; r == 0 && i < header->part_count; i++) {
         struct contents contents = {0};
-        struct view_part part = {.count = (size_t)table[i].count,
-                                 .largest_norm = table[i].largest_norm};
-        r = check_part(map, &table[i], index->options.dimension, at, &at, &contents, err);
+        struct view_part part = {.count = (size_t)table[i].count};
+        r = check_part(map, &table[i], at, &at, &contents, err);
         if (r == 0)
-            r = load_segment(index, &contents, part.count, &part.segment, err);
+            r = load_segment(index, &table[i], &contents, header->version, &part.segment, err);
         if (r < 0)
             return r;
         r = load_dead(&part, &contents, (size_t)table[i].dead_count, err);
@@ -194,7 +262,7 @@ static int load_view(struct vector_index *index, const struct file_map *map, str
     view->sequence = header->sequence;
     if (view->count && (header->flags & SNAPSHOT_HAS_TAIL)) {
         const struct view_part *last = &view->parts[view->count - 1];
-        view->has_tail = last->segment->rows && last->count < index->options.segment_size;
+        view->has_tail = !last->segment->graph && last->count < index_tail_size(index);
     }
     index_publish(index, view);
     return 0;

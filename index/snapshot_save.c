@@ -8,7 +8,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
-#include "index/faiss/hnsw.h"
+#include "index/graph.h"
 #include "index/snapshot.h"
 #include "index/state.h"
 
@@ -41,25 +41,48 @@ static int write_dead(struct writer *writer, const struct view_part *part, struc
     return r;
 }
 
+static int write_rows(struct writer *writer, const struct view_part *part, struct err *err)
+{
+    int r = 0;
+    for (size_t first = 0; r == 0 && first < part->count;) {
+        size_t run = segment_run(part->segment, first), left = part->count - first;
+        size_t rows = run < left ? run : left;
+        r = write_bytes(writer, segment_row(part->segment, first),
+                        rows * part->segment->format.stride, err);
+        first += rows;
+    }
+    return r;
+}
+
+static int write_graph(struct writer *writer, const struct graph *graph, struct err *err)
+{
+    int r = write_bytes(writer, graph->levels, graph->count, err);
+    if (r == 0)
+        r = write_bytes(writer, graph->bottom, graph->count * 2 * graph->M * sizeof(uint32_t), err);
+    if (r == 0)
+        r = write_bytes(writer, graph->upper, graph->upper_count * graph->M * sizeof(uint32_t),
+                        err);
+    return r;
+}
+
 static int write_part(struct writer *writer, const struct view_part *part,
                       struct snapshot_part *ret_entry, struct err *err)
 {
     static const char padding[SNAPSHOT_ALIGNMENT];
     const struct segment *segment = part->segment;
-    struct snapshot_part entry = {.count = part->count,
-                                  .dead_count = bitmap_count(part->dead),
-                                  .offset = writer->offset,
-                                  .largest_norm = part->largest_norm};
+    struct snapshot_part entry = {
+        .count = part->count, .dead_count = bitmap_count(part->dead), .offset = writer->offset};
     XXH3_64bits_reset(writer->hashed);
     int r = write_bytes(writer, segment->ids, part->count * sizeof *segment->ids, err);
     if (r == 0 && entry.dead_count)
         r = write_dead(writer, part, err);
+    if (r == 0)
+        r = write_rows(writer, part, err);
     if (r == 0 && segment->graph) {
         entry.flags = SNAPSHOT_HAS_GRAPH;
-        r = hnsw_write(segment->graph, write_bytes, writer, err);
-    } else if (r == 0) {
-        r = write_bytes(writer, segment->vectors,
-                        part->count * segment->dimension * sizeof *segment->vectors, err);
+        entry.M = (uint32_t)segment->graph->M;
+        entry.entry = segment->graph->entry;
+        r = write_graph(writer, segment->graph, err);
     }
     if (r < 0)
         return r;
@@ -86,6 +109,7 @@ static void fill_header(struct snapshot_header *header, const struct index_optio
     header->ef_search = (uint32_t)options->ef_search;
     header->flat_limit = options->flat_limit;
     header->segment_size = options->segment_size;
+    header->precision = options->precision;
     header->flags = view->has_tail ? SNAPSHOT_HAS_TAIL : 0;
     memcpy(header->fingerprint, fingerprint, strlen(fingerprint));
 }

@@ -8,24 +8,27 @@
 #define SBERT_INDEX_STATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "index/id_map.h"
 #include "index/index.h"
 #include "index/view.h"
 
+enum { INDEX_LARGEST_M = 1024 };
+
 struct vector_index {
     struct index_options options; /* with the defaults filled in */
+    struct row_format format;     /* of all its rows */
     struct view_cell *published;
     pthread_mutex_t writing;
     struct id_map map;    /* the live ids */
     uint32_t next_number; /* of the next segment */
+    /* What maintain is at: rows of the new segment, and those that are done. */
+    atomic_size_t work_rows, work_done;
 };
 
-/* Copies vectors (count, dimension) into rows as the metric keeps them and returns the largest
- * Euclidean norm of what was written. Under METRIC_COSINE each gets length 1; a zero vector stays
- * zero. */
-float index_prepare_vectors(enum index_metric metric, size_t dimension, const float *vectors,
-                            size_t count, float *ret_rows);
+/* Rows at which the tail is closed: the work in the background comes in pieces of that size. */
+size_t index_tail_size(const struct vector_index *index);
 
 /* ERR_INVALID where a value is NaN or infinite; `what` names the vectors. */
 int index_check_finite(const float *vectors, size_t count, size_t dimension, const char *what,

@@ -19,7 +19,6 @@ struct view_part {
     struct segment *segment;
     size_t count;        /* rows in use, the dead ones counted */
     struct bitmap *dead; /* positions of the removed ones, or NULL */
-    float largest_norm;  /* at least the Euclidean norm of each row */
 };
 
 struct view {

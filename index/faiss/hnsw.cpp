@@ -1,38 +1,106 @@
-/* The glue around faiss::IndexHNSWFlat: no decisions here, only calls and caught exceptions. */
+/* The glue around faiss::IndexHNSW: rows of ours as its storage, and its links as a struct graph.
+ */
 extern "C" {
 #include "base/err.h"
+#include "index/format.h"
+#include "index/graph.h"
 }
 #include "index/faiss/hnsw.h"
-#include "index/faiss/stream.h"
 
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <new>
+#include <vector>
 
-#include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
-#include <faiss/impl/io.h>
-#include <faiss/index_io.h>
+#include <faiss/impl/DistanceComputer.h>
 #include <omp.h>
 
-struct hnsw {
-    std::unique_ptr<faiss::IndexHNSWFlat> index;
+namespace
+{
+
+/* Distances to a query or between rows: minus the score, so that smaller is nearer. */
+struct row_distances : faiss::DistanceComputer {
+    const struct row_format *format;
+    unsigned char *const *blocks;
+    std::vector<unsigned char> query, row_query; /* prepared */
+    idx_t row_query_of = -1;
+
+    row_distances(const struct row_format *f, unsigned char *const *b)
+        : format(f), blocks(b), query(f->query_size + 64), row_query(f->query_size + 64)
+    {
+    }
+
+    const void *row(idx_t i) const
+    {
+        size_t position = static_cast<size_t>(i), mask = (size_t{1} << format->block_shift) - 1;
+        return blocks[position >> format->block_shift] + (position & mask) * format->stride;
+    }
+
+    float distance(const std::vector<unsigned char> &from, idx_t i) const
+    {
+        const void *queries[] = {from.data()}, *rows[] = {row(i)};
+        float score;
+        format_score(format, queries, 1, rows, 1, &score);
+        return -score;
+    }
+
+    void set_query(const float *x) override
+    {
+        format_prepare(format, x, query.data());
+    }
+
+    float operator()(idx_t i) override
+    {
+        return distance(query, i);
+    }
+
+    /* FAISS holds one of the two while it goes through the others, so it's prepared once. */
+    float symmetric_dis(idx_t i, idx_t j) override
+    {
+        if (i == row_query_of)
+            std::swap(i, j);
+        if (j != row_query_of) {
+            format_prepare_row(format, row(j), row_query.data());
+            row_query_of = j;
+        }
+        return distance(row_query, i);
+    }
 };
 
-static const faiss::IndexFlat *storage(const struct hnsw *graph)
-{
-    return static_cast<const faiss::IndexFlat *>(graph->index->storage);
-}
+/* The rows as FAISS knows them: it only counts them and asks for their distances. */
+struct row_storage : faiss::Index {
+    const struct row_format *format;
+    unsigned char *const *blocks;
 
-static faiss::IndexFlat *storage(struct hnsw *graph)
-{
-    return static_cast<faiss::IndexFlat *>(graph->index->storage);
-}
+    row_storage(const struct row_format *f, unsigned char *const *b)
+        : faiss::Index(static_cast<idx_t>(f->dimension), faiss::METRIC_L2), format(f), blocks(b)
+    {
+    }
+    void add(idx_t n, const float *) override
+    {
+        ntotal += n;
+    }
+    void search(idx_t, const float *, idx_t, float *, idx_t *,
+                const faiss::SearchParameters *) const override
+    {
+        throw std::bad_function_call();
+    }
+    void reset() override
+    {
+        ntotal = 0;
+    }
+    faiss::DistanceComputer *get_distance_computer() const override
+    {
+        return new row_distances(format, blocks);
+    }
+};
 
 /* Runs `body`, which returns 0 or a code; what it throws becomes an error. */
-template <typename Body> static int guarded(struct err *err, const char *doing, Body body)
+template <typename Body> int guarded(struct err *err, const char *doing, Body body)
 {
     try {
         return body();
@@ -45,142 +113,112 @@ template <typename Body> static int guarded(struct err *err, const char *doing, 
     }
 }
 
-int hnsw_new(struct hnsw **ret_graph, const struct hnsw_options *options, struct err *err)
+} // namespace
+
+struct hnsw {
+    struct hnsw_options options;
+    row_storage rows;
+    faiss::IndexHNSW index;
+
+    explicit hnsw(const struct hnsw_options &o)
+        : options(o), rows(o.format, o.blocks), index(&rows, static_cast<int>(o.M))
+    {
+        index.hnsw.efConstruction = static_cast<int>(o.ef_construction);
+    }
+};
+
+static_assert(sizeof(faiss::HNSW::storage_idx_t) == sizeof(uint32_t), "-1 is GRAPH_NONE");
+
+/* Gives FAISS the links that there are. */
+static void start_from(struct hnsw *builder, const struct graph *graph)
+{
+    faiss::HNSW &links = builder->index.hnsw;
+    links.levels.resize(graph->count);
+    links.offsets.resize(graph->count + 1);
+    for (size_t i = 0; i < graph->count; i++) {
+        size_t layers = graph->levels[i] + size_t{1};
+        while (links.cum_nneighbor_per_level.size() <= layers)
+            links.cum_nneighbor_per_level.push_back(links.cum_nneighbor_per_level.back() +
+                                                    static_cast<int>(graph->M));
+        links.levels[i] = static_cast<int>(layers);
+        links.offsets[i + 1] =
+            links.offsets[i] +
+            static_cast<size_t>(links.cum_nb_neighbors(static_cast<int>(layers)));
+    }
+    links.neighbors.resize(links.offsets.back());
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t layer = 0, at = links.offsets[i]; layer <= graph->levels[i]; layer++) {
+            size_t room;
+            const uint32_t *from = graph_links(graph, i, layer, &room);
+            memcpy(&links.neighbors[at], from, room * sizeof *from);
+            at += room;
+        }
+    links.entry_point = static_cast<int>(graph->entry);
+    links.max_level = graph->levels[graph->entry];
+    /* Not the levels that the first rows got once more. */
+    links.rng = faiss::RandomGenerator(12345 + static_cast<int64_t>(graph->count));
+    builder->rows.ntotal = builder->index.ntotal = static_cast<faiss::Index::idx_t>(graph->count);
+}
+
+int hnsw_new(struct hnsw **ret_builder, const struct hnsw_options *options,
+             const struct graph *graph, struct err *err)
 {
     return guarded(err, "making a graph", [&] {
-        auto graph = std::make_unique<struct hnsw>();
-        graph->index = std::make_unique<faiss::IndexHNSWFlat>(
-            static_cast<int>(options->dimension), static_cast<int>(options->M),
-            options->euclidean ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT);
-        graph->index->hnsw.efConstruction = static_cast<int>(options->ef_construction);
-        /* A search's queue is as long as the larger of this and the k it asks for, so with 1 here
-         * each search chooses for itself. */
-        graph->index->hnsw.efSearch = 1;
-        faiss::IndexFlat *flat = storage(graph.get());
-        flat->codes.reserve(options->capacity * flat->code_size);
-        *ret_graph = graph.release();
+        auto builder = std::make_unique<struct hnsw>(*options);
+        faiss::HNSW &links = builder->index.hnsw;
+        links.neighbors.reserve(options->capacity * (2 * options->M + 2));
+        links.offsets.reserve(options->capacity + 1);
+        links.levels.reserve(options->capacity);
+        if (graph)
+            start_from(builder.get(), graph);
+        *ret_builder = builder.release();
         return 0;
     });
 }
 
-void hnsw_free(struct hnsw *graph)
+void hnsw_free(struct hnsw *builder)
 {
-    delete graph;
+    delete builder;
 }
 
-int hnsw_add(struct hnsw *graph, const float *vectors, size_t count, int threads, struct err *err)
+int hnsw_add(struct hnsw *builder, size_t count, int threads, struct err *err)
 {
+    int before = omp_get_max_threads();
     omp_set_num_threads(threads);
     int r = guarded(err, "building a graph", [&] {
-        graph->index->add(static_cast<faiss::Index::idx_t>(count), vectors);
+        const struct row_format *format = builder->options.format;
+        row_distances rows(format, builder->options.blocks);
+        std::vector<float> vectors(count * format->dimension);
+        for (size_t i = 0; i < count; i++)
+            format_decode(format, rows.row(builder->index.ntotal + static_cast<int64_t>(i)),
+                          &vectors[i * format->dimension]);
+        builder->index.add(static_cast<faiss::Index::idx_t>(count), vectors.data());
         return 0;
     });
-    omp_set_num_threads(1);
+    omp_set_num_threads(before);
     return r;
 }
 
-int hnsw_finish(struct hnsw *graph, struct err *err)
+int hnsw_take(struct hnsw *builder, struct graph **ret_graph, struct err *err)
 {
     return guarded(err, "finishing a graph", [&] {
-        faiss::HNSW &links = graph->index->hnsw;
-        links.neighbors.shrink_to_fit();
-        links.offsets.shrink_to_fit();
-        links.levels.shrink_to_fit();
-        return 0;
-    });
-}
-
-const float *hnsw_vectors(const struct hnsw *graph)
-{
-    return storage(graph)->get_xb();
-}
-
-size_t hnsw_bytes(const struct hnsw *graph)
-{
-    const faiss::HNSW &links = graph->index->hnsw;
-    return sizeof *graph->index + storage(graph)->codes.capacity() +
-           links.neighbors.capacity() * sizeof links.neighbors[0] +
-           links.offsets.capacity() * sizeof links.offsets[0] +
-           links.levels.capacity() * sizeof links.levels[0];
-}
-
-int hnsw_search(const struct hnsw *graph, const float *query, size_t ef, int64_t *ret_positions,
-                float *distances, size_t *ret_count, struct err *err)
-{
-    omp_set_num_threads(1);
-    return guarded(err, "searching a graph", [&] {
-        faiss::SearchParametersHNSW parameters;
-        parameters.efSearch = static_cast<int>(ef);
-        graph->index->search(1, query, static_cast<faiss::Index::idx_t>(ef), distances,
-                             ret_positions, &parameters);
-        /* FAISS fills up with -1 what it did not find. */
-        int64_t *end = std::remove(ret_positions, ret_positions + ef, int64_t{-1});
-        *ret_count = static_cast<size_t>(end - ret_positions);
-        return 0;
-    });
-}
-
-namespace
-{
-
-struct callback_writer : faiss::IOWriter {
-    hnsw_write_function *write;
-    void *context;
-    struct err failure = {}; /* what `write` said */
-
-    size_t operator()(const void *data, size_t size, size_t count) override
-    {
-        return write(context, data, size * count, &failure) < 0 ? 0 : count;
-    }
-};
-
-struct memory_reader : faiss::IOReader {
-    const uint8_t *data;
-    size_t left;
-
-    size_t operator()(void *to, size_t size, size_t count) override
-    {
-        size_t whole = size ? std::min(count, left / size) : 0;
-        if (whole)
-            memcpy(to, data, size * whole);
-        data += size * whole;
-        left -= size * whole;
-        return whole;
-    }
-};
-
-} // namespace
-
-int hnsw_write(const struct hnsw *graph, hnsw_write_function *write, void *context, struct err *err)
-{
-    callback_writer writer;
-    writer.write = write;
-    writer.context = context;
-    int r = guarded(err, "writing a graph", [&] {
-        faiss::write_index(graph->index.get(), &writer);
-        return 0;
-    });
-    if (!writer.failure.code)
-        return r;
-    if (err) /* instead of what FAISS threw because of it */
-        *err = writer.failure;
-    return writer.failure.code;
-}
-
-int hnsw_read(struct hnsw **ret_graph, const void *data, size_t size, size_t count,
-              size_t dimension, bool is_euclidean, struct err *err)
-{
-    if (!hnsw_stream_is_sound(data, size, count, dimension, is_euclidean))
-        return err_set(err, ERR_CORRUPT, "a graph is not what FAISS wrote for its vectors");
-    return guarded(err, "reading a graph", [&] {
-        memory_reader reader;
-        reader.data = static_cast<const uint8_t *>(data);
-        reader.left = size;
-        auto graph = std::make_unique<struct hnsw>();
-        /* The tag that was checked makes it this type. */
-        graph->index.reset(static_cast<faiss::IndexHNSWFlat *>(faiss::read_index(&reader)));
-        graph->index->hnsw.efSearch = 1;
-        *ret_graph = graph.release();
+        const faiss::HNSW &links = builder->index.hnsw;
+        size_t count = links.levels.size();
+        std::vector<uint8_t> levels(count);
+        for (size_t i = 0; i < count; i++)
+            levels[i] = static_cast<uint8_t>(links.levels[i] - 1);
+        struct graph *graph = graph_new(count, builder->options.M, levels.data());
+        if (!graph)
+            throw std::bad_alloc();
+        graph->entry = static_cast<uint32_t>(links.entry_point);
+        for (size_t i = 0; i < count; i++)
+            for (size_t layer = 0, at = links.offsets[i]; layer <= levels[i]; layer++) {
+                size_t room;
+                uint32_t *to = graph_links(graph, i, layer, &room);
+                memcpy(to, &links.neighbors[at], room * sizeof *to);
+                at += room;
+            }
+        *ret_graph = graph;
         return 0;
     });
 }

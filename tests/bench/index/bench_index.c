@@ -1,26 +1,40 @@
-/* Measures an index: build, memory, snapshot, query times and recall, flat beside HNSW.
+/* Times an index on vectors of real text; bench.py runs it beside other libraries.
  *
- * usage: bench_index [COUNT [DIMENSION [THREADS]]]   (50000, 384, 1)
+ *     bench_index FOLDER COUNT [NAME=VALUE...]
  *
- * Half of the vectors lie around 500 centres, half are uniform noise; queries are drawn alike.
- * Times are wall clock on whatever machine this is: compare within one run.
+ * FOLDER holds what corpus.py made (queries.npy, part-000.npy, ...) and truth-COUNT.npy: for each
+ * query the ids (counted from 1) of its 10 nearest, best first. NAME is precision (f32, f16, int8),
+ * M, ef_construction, ef, segment, threads, churn (rounds of deleting and adding again half of all)
+ * or select (1: also filtered searches). Prints one JSON object.
  */
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/file.h"
 #include "index/index.h"
 
-enum { QUERIES = 500, BATCH = 1000, TOP_K = 10, CENTRES = 500 };
+enum { TOP_K = 10, BATCH = 1000, PART = 20000, MOST_CLIENTS = 8, ROUND = 2000 };
+
+struct matrix {
+    const void *data;
+    size_t rows;
+};
 
 struct bench {
+    const char *folder;
+    size_t count, dimension, churn;
+    bool selects;
     struct index_options options;
-    size_t count;
-    float *vectors, *queries; /* (count, dimension), (BATCH, dimension) */
-    int64_t *exact_ids;       /* (BATCH, TOP_K) */
-    uint64_t state;
+    struct matrix queries, truth;
+    struct matrix parts[1000];
+    struct vector_index *index;
 };
 
 static void die(const struct err *err)
@@ -29,156 +43,361 @@ static void die(const struct err *err)
     exit(1);
 }
 
-static double now(void)
+/* The rows of a .npy file (version 1, C order), mapped and never unmapped. */
+static struct matrix load_npy(const char *folder, const char *name, size_t *ret_columns)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-/* xorshift64* (Vigna 2014), to -1 to 1. */
-static float next_float(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return (float)((*state * 0x2545F4914F6CDD1DULL) >> 40) / 8388608.0F - 1.0F;
-}
-
-static void fill(struct bench *bench, size_t count, float *ret_vectors)
-{
-    size_t dimension = bench->options.dimension;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t centre = 1 + (uint64_t)((next_float(&bench->state) + 1) * CENTRES / 2);
-        for (size_t j = 0; j < dimension; j++) {
-            float noise = next_float(&bench->state);
-            ret_vectors[i * dimension + j] = i % 2 ? noise : next_float(&centre) + 0.7F * noise;
-        }
-    }
-}
-
-static int compare_times(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static void measure_queries(struct bench *bench, const struct vector_index *index, const char *name,
-                            const struct index_search_options *options)
-{
-    static double times[QUERIES];
-    static int64_t ids[BATCH * TOP_K];
-    static float scores[BATCH * TOP_K];
-    static size_t counts[BATCH];
+    char path[512];
+    struct file_map map;
     struct err err = {0};
-    size_t dimension = bench->options.dimension, hits[2] = {0};
-
-    for (size_t q = 0; q < QUERIES; q++) {
-        double start = now();
-        if (index_search(index, bench->queries + q * dimension, 1, options, ids + q * TOP_K,
-                         scores + q * TOP_K, counts + q, &err) < 0)
-            die(&err);
-        times[q] = now() - start;
-    }
-    if (options->exact)
-        memcpy(bench->exact_ids, ids, sizeof ids);
-    for (size_t q = 0; q < QUERIES; q++)
-        for (size_t i = 0; i < counts[q]; i++)
-            for (size_t j = 0; j < TOP_K; j++)
-                hits[q % 2] += ids[q * TOP_K + i] == bench->exact_ids[q * TOP_K + j];
-    qsort(times, QUERIES, sizeof *times, compare_times);
-    double start = now();
-    if (index_search(index, bench->queries, BATCH, options, ids, scores, counts, &err) < 0)
+    size_t rows, columns;
+    snprintf(path, sizeof path, "%s/%s.npy", folder, name);
+    if (file_map(&map, path, &err) < 0)
         die(&err);
-    printf("%-20s p50 %7.3f ms, p99 %7.3f; batch of %d: %.3f ms a query; recall@%d %.4f "
-           "(clustered), %.4f (noise)\n",
-           name, times[QUERIES / 2] * 1e3, times[QUERIES * 99 / 100] * 1e3, BATCH,
-           (now() - start) * 1e3 / BATCH, TOP_K, (double)hits[0] / (QUERIES / 2 * TOP_K),
-           (double)hits[1] / (QUERIES / 2 * TOP_K));
+    size_t header = 10U + map.data[8] + 256U * map.data[9];
+    const char *shape = memmem(map.data, header, "'shape': (", 10);
+    if (!shape || sscanf(shape + 10, "%zu, %zu", &rows, &columns) != 2) {
+        fprintf(stderr, "bench_index: %s has no shape\n", path);
+        exit(1);
+    }
+    *ret_columns = columns;
+    return (struct matrix){map.data + header, rows};
 }
 
-static void measure_snapshot(const struct bench *bench, const struct vector_index *index)
+static const float *vector_at(const struct bench *bench, size_t i)
 {
-    char path[64];
+    return (const float *)bench->parts[i / PART].data + i % PART * bench->dimension;
+}
+
+static double memory_kib(const char *field)
+{
+    char line[256];
+    double value = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, field, strlen(field)) == 0)
+            value = atof(line + strlen(field) + 1);
+    if (file)
+        fclose(file);
+    return value;
+}
+
+/* --- searching --- */
+
+struct client {
+    const struct bench *bench;
+    const struct index_search_options *options;
+    size_t first, count; /* queries */
+    double *times;       /* (count) seconds */
+    size_t hits;         /* among the truth */
+    struct err err;
+};
+
+static void *run_client(void *argument)
+{
+    struct client *client = argument;
+    const struct bench *bench = client->bench;
+    for (size_t i = 0; i < client->count; i++) {
+        size_t q = (client->first + i) % bench->queries.rows, found;
+        int64_t ids[TOP_K];
+        float scores[TOP_K];
+        const int64_t *truth = (const int64_t *)bench->truth.data + q * TOP_K;
+        double start = clock_now();
+        if (index_search(bench->index, (const float *)bench->queries.data + q * bench->dimension, 1,
+                         client->options, ids, scores, &found, &client->err) < 0)
+            return NULL;
+        client->times[i] = clock_now() - start;
+        for (size_t j = 0; j < found; j++)
+            for (size_t k = 0; k < TOP_K; k++)
+                client->hits += ids[j] == truth[k];
+    }
+    return NULL;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(const struct bench *bench, const char *name, size_t clients, size_t queries,
+                    const struct index_search_options *options)
+{
+    struct client all[MOST_CLIENTS];
+    pthread_t threads[MOST_CLIENTS];
+    size_t each = queries / clients, hits = 0;
+    double *times = calloc(clients * each, sizeof *times);
+    double start = clock_now();
+    for (size_t c = 0; c < clients; c++) {
+        all[c] = (struct client){bench, options, c * each, each, times + c * each, 0, {0}};
+        pthread_create(&threads[c], NULL, run_client, &all[c]);
+    }
+    for (size_t c = 0; c < clients; c++) {
+        pthread_join(threads[c], NULL);
+        if (all[c].err.code)
+            die(&all[c].err);
+        hits += all[c].hits;
+    }
+    double took = clock_now() - start;
+    qsort(times, clients * each, sizeof *times, compare_doubles);
+    printf(", \"%s\": {\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"a_second\": %.0f, \"recall\": %.4f}",
+           name, times[clients * each / 2] * 1e3, times[clients * each * 99 / 100] * 1e3,
+           (double)(clients * each) / took, (double)hits / (double)(clients * each * TOP_K));
+    free(times);
+}
+
+/* What reading memory gives: the best of a few rounds in which each thread sums an array up. */
+struct stream {
+    const double *data;
+    size_t count;
+    double sum;
+};
+
+static void *run_stream(void *argument)
+{
+    struct stream *stream = argument;
+    double sums[8] = {0};
+    for (size_t i = 0; i < stream->count; i += 8)
+        for (size_t j = 0; j < 8; j++)
+            sums[j] += stream->data[i + j];
+    for (size_t j = 0; j < 8; j++)
+        stream->sum += sums[j];
+    return NULL;
+}
+
+static void measure_stream(void)
+{
+    size_t threads = (size_t)cpu_count(), count = ((size_t)256 << 20) / sizeof(double);
+    double *data = calloc(count * threads, sizeof *data), best = 0;
+    struct stream streams[64];
+    pthread_t ids[64];
+    threads = threads < 64 ? threads : 64;
+    for (size_t i = 0; i < count * threads; i++)
+        data[i] = (double)i;
+    for (int round = 0; round < 4; round++) {
+        double start = clock_now();
+        for (size_t i = 0; i < threads; i++) {
+            streams[i] = (struct stream){data + i * count, count, 0};
+            pthread_create(&ids[i], NULL, run_stream, &streams[i]);
+        }
+        for (size_t i = 0; i < threads; i++)
+            pthread_join(ids[i], NULL);
+        best = fmax(best, (double)(count * threads * sizeof *data) / (clock_now() - start));
+    }
+    printf(", \"stream_gb_s\": %.2f", best / 1e9);
+    free(data);
+}
+
+/* --- filling --- */
+
+static void add_all(struct bench *bench, int64_t shift, size_t step)
+{
+    struct err err = {0};
+    int64_t ids[BATCH];
+    float *vectors = calloc(BATCH * bench->dimension, sizeof *vectors);
+    for (size_t first = 0, n; first < bench->count; first += n) {
+        size_t filled = 0;
+        for (n = 0; first + n < bench->count && n < BATCH * step && filled < BATCH; n += step) {
+            ids[filled] = (int64_t)(first + n) + 1 + shift;
+            memcpy(vectors + filled++ * bench->dimension, vector_at(bench, first + n),
+                   bench->dimension * sizeof *vectors);
+        }
+        if (index_apply(bench->index, ids, vectors, filled, NULL, 0, (int64_t)first, &err) < 0)
+            die(&err);
+    }
+    free(vectors);
+}
+
+static void maintain_all(struct bench *bench)
+{
+    struct err err = {0};
+    bool worked = true;
+    while (worked)
+        if (index_maintain(bench->index, &worked, NULL, &err) < 0)
+            die(&err);
+}
+
+static void measure_filters(struct bench *bench)
+{
+    static const double shares[] = {0.5, 0.1, 0.01, 0.001};
+    int64_t *ids = calloc(bench->count, sizeof *ids);
+    for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
+        struct index_selection *selection;
+        struct err err = {0};
+        size_t count = 0, hits = 0, wanted = 0;
+        for (size_t i = 0; i < bench->count; i++)
+            if ((double)((i * 2654435761U) % 1000003) < shares[s] * 1000003)
+                ids[count++] = (int64_t)i + 1;
+        double start = clock_now(), times[200];
+        if (index_selection_new(&selection, ids, count, &err) < 0)
+            die(&err);
+        double first = 0;
+        for (size_t q = 0; q < 200; q++) {
+            const float *query = (const float *)bench->queries.data + q * bench->dimension;
+            const struct index_search_options near = {.top_k = TOP_K, .selection = selection};
+            const struct index_search_options exact = {
+                .top_k = TOP_K, .selection = selection, .exact = true};
+            int64_t found[2][TOP_K];
+            float scores[TOP_K];
+            size_t counts[2];
+            double began = clock_now();
+            if (index_search(bench->index, query, 1, &near, found[0], scores, &counts[0], &err) < 0)
+                die(&err);
+            times[q] = clock_now() - began;
+            if (!q)
+                first = clock_now() - start;
+            if (index_search(bench->index, query, 1, &exact, found[1], scores, &counts[1], &err) <
+                0)
+                die(&err);
+            wanted += counts[1];
+            for (size_t i = 0; i < counts[0]; i++)
+                for (size_t j = 0; j < counts[1]; j++)
+                    hits += found[0][i] == found[1][j];
+        }
+        qsort(times, 200, sizeof *times, compare_doubles);
+        printf(", \"filter_%g\": {\"first_ms\": %.3f, \"p50_ms\": %.3f, \"p99_ms\": %.3f, "
+               "\"recall\": %.4f}",
+               shares[s], first * 1e3, times[100] * 1e3, times[198] * 1e3,
+               (double)hits / (double)wanted);
+        index_selection_free(selection);
+    }
+    free(ids);
+}
+
+/* Half of the documents leave and come again under new ids, so truths stay right by position. */
+static void measure_churn(struct bench *bench)
+{
+    struct err err = {0};
+    double start = clock_now();
+    int64_t *gone = calloc(bench->count, sizeof *gone);
+    for (size_t round = 0; round < bench->churn; round++) {
+        size_t count = 0;
+        for (size_t i = 0; i < bench->count; i += 2)
+            gone[count++] = (int64_t)i + 1;
+        for (size_t first = 0; first < count; first += BATCH)
+            if (index_apply(bench->index, NULL, NULL, 0, gone + first,
+                            count - first < BATCH ? count - first : BATCH, 1, &err) < 0)
+                die(&err);
+        add_all(bench, 0, 2);
+        maintain_all(bench);
+    }
+    printf(", \"churn_seconds\": %.2f", clock_now() - start);
+    free(gone);
+}
+
+static void measure_snapshot(struct bench *bench)
+{
+    char path[512];
     struct vector_index *loaded;
     struct err err = {0};
-    snprintf(path, sizeof path, "/tmp/bench_index.%d", (int)getpid());
-    double start = now();
-    if (index_save(index, path, "bench", &err) < 0)
+    snprintf(path, sizeof path, "%s/snapshot.%d", bench->folder, (int)getpid());
+    double start = clock_now();
+    if (index_save(bench->index, path, "bench", &err) < 0)
         die(&err);
-    double saved = now();
+    double saved = clock_now();
+    index_free(bench->index);
+    bench->index = NULL;
+    double after_drop = memory_kib("RssAnon");
+    double loading = clock_now();
     if (index_load(&loaded, path, "bench", &bench->options, &err) < 0)
         die(&err);
-    printf("snapshot               saved in %.2f s, loaded in %.2f s\n", saved - start,
-           now() - saved);
+    printf(", \"save_seconds\": %.3f, \"load_seconds\": %.3f, \"dropped_mib\": %.1f", saved - start,
+           clock_now() - loading, after_drop / 1024);
     index_free(loaded);
     unlink(path);
 }
 
-static void measure_builds(struct bench *bench, struct vector_index *index)
+static void run(struct bench *bench)
 {
-    struct index_stats stats;
     struct err err = {0};
-    bool worked = true;
-    int64_t *ids = calloc(bench->count, sizeof *ids);
-    for (size_t i = 0; i < bench->count; i++)
-        ids[i] = (int64_t)i + 1;
-    double start = now();
-    if (index_apply(index, ids, bench->vectors, bench->count, NULL, 0, 1, &err) < 0)
-        die(&err);
-    double added = now();
+    struct index_stats stats;
     const struct index_search_options exact = {.top_k = TOP_K, .exact = true};
-    measure_queries(bench, index, "flat", &exact);
-    double began = now();
-    while (worked)
-        if (index_maintain(index, &worked, NULL, &err) < 0)
-            die(&err);
-    double built = now();
-    index_get_stats(index, &stats);
-    printf("%-22s added in %.2f s, graphs of %zu segments in %.2f s, %.0f bytes a vector\n",
-           stats.kind, added - start, stats.graph_segments, built - began,
-           (double)stats.bytes / (double)stats.live);
-    for (size_t ef = 32; ef <= 256; ef *= 2) {
-        char name[32];
-        const struct index_search_options near = {.top_k = TOP_K, .ef_search = ef};
-        snprintf(name, sizeof name, "hnsw, efSearch %zu", ef);
-        measure_queries(bench, index, name, &near);
+    const struct index_search_options near = {.top_k = TOP_K};
+    if (index_create(&bench->index, &bench->options, &err) < 0)
+        die(&err);
+    printf("{\"count\": %zu", bench->count);
+    measure_stream();
+    double before = memory_kib("RssAnon"), start = clock_now();
+    add_all(bench, 0, 1);
+    double added = clock_now();
+    printf(", \"add_a_second\": %.0f", (double)bench->count / (added - start));
+    measure(bench, "exact", 1, 100, &exact);
+    start = clock_now();
+    maintain_all(bench);
+    printf(", \"build_seconds\": %.2f", clock_now() - start);
+    index_get_stats(bench->index, &stats);
+    printf(", \"graphs\": %zu, \"tail\": %zu, \"bytes_each\": %.0f, \"rss_bytes_each\": %.0f",
+           stats.graph_segments, stats.unlinked, (double)stats.bytes / (double)stats.live,
+           (memory_kib("RssAnon") - before) * 1024 / (double)stats.live);
+    printf(", \"peak_rss_bytes_each\": %.0f", memory_kib("VmHWM") * 1024 / (double)stats.live);
+    measure(bench, "one_client", 1, ROUND, &near);
+    measure(bench, "eight_clients", MOST_CLIENTS, 2 * ROUND, &near);
+    if (bench->selects)
+        measure_filters(bench);
+    if (bench->churn) {
+        measure_churn(bench);
+        measure(bench, "after_churn", 1, ROUND, &near);
     }
-    measure_queries(bench, index, "exact beside graphs", &exact);
-    free(ids);
+    measure_snapshot(bench);
+    printf("}\n");
+}
+
+static void set_option(struct bench *bench, const char *setting)
+{
+    const char *value = strchr(setting, '=');
+    size_t name = value ? (size_t)(value - setting) : strlen(setting);
+    size_t number = value ? strtoul(value + 1, NULL, 10) : 0;
+    const struct {
+        const char *name;
+        size_t *option;
+    } numbers[] = {{"M", &bench->options.M},
+                   {"ef_construction", &bench->options.ef_construction},
+                   {"ef", &bench->options.ef_search},
+                   {"segment", &bench->options.segment_size},
+                   {"churn", &bench->churn}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strlen(numbers[i].name) == name && memcmp(setting, numbers[i].name, name) == 0) {
+            *numbers[i].option = number;
+            return;
+        }
+    if (memcmp(setting, "threads=", 8) == 0)
+        bench->options.build_threads = (int)number;
+    else if (memcmp(setting, "select=", 7) == 0)
+        bench->selects = number != 0;
+    else if (strcmp(setting, "precision=f32") == 0)
+        bench->options.precision = INDEX_PRECISION_F32;
+    else if (strcmp(setting, "precision=f16") == 0)
+        bench->options.precision = INDEX_PRECISION_F16;
+    else if (strcmp(setting, "precision=int8") == 0)
+        bench->options.precision = INDEX_PRECISION_INT8;
+    else {
+        fprintf(stderr, "bench_index: no such setting: %s\n", setting);
+        exit(2);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.count = argc > 1 ? strtoul(argv[1], NULL, 10) : 50000,
-                          .state = 88172645463325252ULL};
-    bench.options = (struct index_options){
-        .dimension = argc > 2 ? strtoul(argv[2], NULL, 10) : 384,
-        .kind = INDEX_HNSW,
-        .segment_size = bench.count,
-        .build_threads = argc > 3 ? atoi(argv[3]) : 1,
-    };
-    struct vector_index *index;
-    struct err err = {0};
-    size_t dimension = bench.options.dimension;
-
-    if (index_create(&index, &bench.options, &err) < 0)
-        die(&err);
-    bench.vectors = calloc(bench.count * dimension, sizeof *bench.vectors);
-    bench.queries = calloc(BATCH * dimension, sizeof *bench.queries);
-    bench.exact_ids = calloc(BATCH * TOP_K, sizeof *bench.exact_ids);
-    if (!bench.vectors || !bench.queries || !bench.exact_ids) {
-        fprintf(stderr, "bench_index: out of memory\n");
-        return 1;
+    static struct bench bench;
+    char name[64];
+    size_t columns;
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench_index FOLDER COUNT [NAME=VALUE...]\n");
+        return 2;
     }
-    fill(&bench, bench.count, bench.vectors);
-    fill(&bench, BATCH, bench.queries);
-    printf("%zu x %zu, half clustered, half noise\n", bench.count, dimension);
-    measure_builds(&bench, index);
-    measure_snapshot(&bench, index);
-    index_free(index);
-    free(bench.vectors);
-    free(bench.queries);
-    free(bench.exact_ids);
+    bench.folder = argv[1];
+    bench.count = strtoul(argv[2], NULL, 10);
+    bench.options.kind = INDEX_HNSW;
+    bench.options.build_threads = cpu_count();
+    for (int i = 3; i < argc; i++)
+        set_option(&bench, argv[i]);
+    bench.queries = load_npy(bench.folder, "queries", &bench.dimension);
+    snprintf(name, sizeof name, "truth-%zu", bench.count);
+    bench.truth = load_npy(bench.folder, name, &columns);
+    for (size_t i = 0; i * PART < bench.count && i < 1000; i++) {
+        snprintf(name, sizeof name, "part-%03zu", i);
+        bench.parts[i] = load_npy(bench.folder, name, &columns);
+    }
+    bench.options.dimension = bench.dimension;
+    run(&bench);
     return 0;
 }

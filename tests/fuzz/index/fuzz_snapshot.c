@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(&header, copy, sizeof header);
         memcpy(fingerprint, header.fingerprint, sizeof fingerprint - 1);
         options.metric = (enum index_metric)(header.metric % 3);
+        options.precision = (enum index_precision)(1 + (header.precision - 1) % 3);
         options.dimension = 1 + (header.dimension - 1) % LARGEST_DIMENSION;
     }
     if (write(file, copy, size) != (ssize_t)size)

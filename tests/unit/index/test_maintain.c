@@ -12,6 +12,9 @@ static struct vector_index *new_index(struct index_options options)
 {
     struct vector_index *index = NULL;
     struct err err = {0};
+    /* The oracle's numbers hold for vectors that are kept as they are. */
+    if (!options.precision)
+        options.precision = INDEX_PRECISION_F32;
     assert_int_equal(index_create(&index, &options, &err), 0);
     return index;
 }
@@ -356,6 +359,7 @@ static void random_histories_answer_as_the_oracle_does(void **state)
         struct history h = {
             .random = {1000 + round},
             .options = {.dimension = HISTORY_DIMENSION,
+                        .precision = INDEX_PRECISION_F32,
                         .metric = (enum index_metric)(round % 3),
                         .kind = round / 3 == 2 ? INDEX_AUTO : (enum index_kind)(round / 3 + 1),
                         .flat_limit = 2500,

@@ -22,6 +22,9 @@ static void case_open(struct case_of *c, struct index_options options, uint64_t 
 {
     struct err err = {0};
     options.dimension = DIMENSION;
+    /* The oracle's numbers hold for vectors that are kept as they are. */
+    if (!options.precision)
+        options.precision = INDEX_PRECISION_F32;
     *c = (struct case_of){.options = options, .random = {seed}};
     c->oracle = (struct oracle){.metric = options.metric, .dimension = DIMENSION};
     c->vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *c->vectors);

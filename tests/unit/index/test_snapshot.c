@@ -19,8 +19,11 @@
 enum { DIMENSION = 8, COUNT = 1000, SEGMENT = 400, SKIP = 77 };
 
 static const char FINGERPRINT[] = "a-model's-fingerprint";
-static const struct index_options OPTIONS = {
-    .dimension = DIMENSION, .segment_size = SEGMENT, .flat_limit = COUNT / 2, .ef_search = 10};
+static const struct index_options OPTIONS = {.dimension = DIMENSION,
+                                             .precision = INDEX_PRECISION_F32,
+                                             .segment_size = SEGMENT,
+                                             .flat_limit = COUNT / 2,
+                                             .ef_search = 10};
 
 struct fixture {
     char folder[64];
@@ -289,17 +292,114 @@ static void a_right_checksum_over_nonsense_is_not_believed(void **state)
         part + offsetof(struct snapshot_part, zero),
         part + offsetof(struct snapshot_part, checksum),
         part + offsetof(struct snapshot_part, dead_count),
+        part + offsetof(struct snapshot_part, M),
+        part + offsetof(struct snapshot_part, entry) + 2,
+        offsetof(struct snapshot_header, precision),
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         for (int bit = 0; bit < 8; bit++) {
             put_with_checksums(f, data, size, fields[i], (unsigned char)(1 << bit));
             assert_corrupt(f);
         }
-    /* A norm below zero would hide rows from searches. */
-    put_with_checksums(f, data, size, part + offsetof(struct snapshot_part, largest_norm) + 3,
-                       0x80);
-    assert_corrupt(f);
     free(data);
+}
+
+/* Files that the first version of the format wrote, of one segment with a graph, whose every tenth
+ * vector is removed, and a tail. */
+static void snapshots_of_the_first_version_are_read(void **state)
+{
+    enum { OLD_COUNT = 600 };
+    static const struct {
+        const char *path;
+        enum index_metric metric;
+    } files[] = {{"tests/golden/index/snapshot-v1-cosine", METRIC_COSINE},
+                 {"tests/golden/index/snapshot-v1-dot", METRIC_DOT},
+                 {"tests/golden/index/snapshot-v1-l2", METRIC_L2}};
+    const struct index_search_options exact = {.top_k = 10, .exact = true}, near = {.top_k = 10};
+    struct fixture *f = *state;
+    struct err err = {0};
+    float vectors[OLD_COUNT * DIMENSION];
+    struct random_numbers random = {11};
+    random_clustered(&random, 5, 10, OLD_COUNT, DIMENSION, vectors);
+    for (size_t i = 0; i < 3; i++) {
+        struct index_options options = OPTIONS;
+        struct oracle oracle = {.metric = files[i].metric, .dimension = DIMENSION};
+        struct vector_index *loaded = NULL, *again = NULL;
+        struct index_stats stats;
+        options.metric = files[i].metric;
+        for (size_t j = 0; j < OLD_COUNT; j++)
+            if (j % 10 != 5)
+                oracle_add(&oracle, (int64_t)j * 3 + 1, vectors + j * DIMENSION);
+        assert_int_equal(index_load(&loaded, files[i].path, "a model", &options, &err), 0);
+        index_get_stats(loaded, &stats);
+        assert_int_equal(stats.sequence, 42);
+        assert_int_equal(stats.tombstones, OLD_COUNT / 10);
+        assert_int_equal(stats.graph_segments, 1);
+        assert_int_equal(stats.tail, 180);
+        check_search(&oracle, loaded, vectors, 50, &exact);
+        assert_true(check_search(&oracle, loaded, vectors, 50, &near) > 0.95);
+        /* Written again it is of this version. */
+        assert_int_equal(index_save(loaded, f->path, "a model", &err), 0);
+        assert_int_equal(index_load(&again, f->path, "a model", &options, &err), 0);
+        check_search(&oracle, again, vectors, 50, &exact);
+        index_free(again);
+        index_free(loaded);
+        /* It suits every precision, and an index without graphs. */
+        options.precision = INDEX_PRECISION_INT8;
+        options.kind = INDEX_FLAT;
+        assert_int_equal(index_load(&loaded, files[i].path, "a model", &options, &err), 0);
+        index_get_stats(loaded, &stats);
+        assert_int_equal(stats.live, OLD_COUNT * 9 / 10);
+        assert_int_equal(stats.graph_segments, 0);
+        index_free(loaded);
+        oracle_release(&oracle);
+    }
+}
+
+static void every_precision_comes_back_as_it_was(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = {0};
+    for (enum index_precision p = INDEX_PRECISION_F32; p <= INDEX_PRECISION_INT8; p++)
+        for (enum index_metric metric = METRIC_COSINE; metric <= METRIC_L2; metric++) {
+            const struct index_options options = {.dimension = DIMENSION,
+                                                  .metric = metric,
+                                                  .kind = INDEX_HNSW,
+                                                  .precision = p,
+                                                  .segment_size = SEGMENT};
+            struct index_options other = options;
+            struct vector_index *index = NULL, *loaded = NULL;
+            bool worked = true;
+            int64_t ids[2][20];
+            float scores[2][20];
+            size_t counts[2];
+            assert_int_equal(index_create(&index, &options, &err), 0);
+            for (int64_t id = 1; id <= COUNT; id++)
+                assert_int_equal(index_apply(index, &id, f->vectors + (id - 1) * DIMENSION, 1, NULL,
+                                             0, id, &err),
+                                 0);
+            while (worked)
+                assert_int_equal(index_maintain(index, &worked, NULL, &err), 0);
+            assert_int_equal(index_save(index, f->path, FINGERPRINT, &err), 0);
+            assert_int_equal(index_load(&loaded, f->path, FINGERPRINT, &options, &err), 0);
+            for (size_t q = 0; q < COUNT; q += 50) {
+                const struct vector_index *both[] = {index, loaded};
+                for (size_t i = 0; i < 2; i++) {
+                    const struct index_search_options near = {.top_k = 20, .exact = q % 100 == 0};
+                    assert_int_equal(index_search(both[i], f->vectors + q * DIMENSION, 1, &near,
+                                                  ids[i], scores[i], &counts[i], &err),
+                                     0);
+                }
+                assert_int_equal(counts[0], 20);
+                assert_int_equal(counts[1], 20);
+                assert_memory_equal(ids[0], ids[1], sizeof ids[0]);
+                assert_memory_equal(scores[0], scores[1], sizeof scores[0]);
+            }
+            index_free(loaded);
+            other.precision = p == INDEX_PRECISION_F32 ? INDEX_PRECISION_F16 : INDEX_PRECISION_F32;
+            assert_int_equal(index_load(&loaded, f->path, FINGERPRINT, &other, &err), ERR_CORRUPT);
+            index_free(index);
+        }
 }
 
 static void a_write_that_fails_leaves_the_old_snapshot(void **state)
@@ -388,6 +488,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_altered_byte_is_noticed_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_right_checksum_over_nonsense_is_not_believed, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(snapshots_of_the_first_version_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_precision_comes_back_as_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_write_that_fails_leaves_the_old_snapshot, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_is_reported_and_leaves_the_old_snapshot, set_up,
