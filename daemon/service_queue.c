@@ -4,24 +4,27 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 struct service_queue {
-    const char *name;
-    size_t capacity;
+    struct service_queue_options options;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t change;
     struct service_work *first, **last;
     size_t waiting, idle; /* works, threads */
     bool closing;
-    int thread_count, most;
-    pthread_t threads[]; /* (most) */
+    int thread_count;
+    pthread_t threads[]; /* (options.most) */
 };
 
 static void *serve(void *argument)
 {
     struct service_queue *queue = argument;
 
-    pthread_setname_np(pthread_self(), queue->name);
+    pthread_setname_np(pthread_self(), queue->options.name);
+    if (queue->options.niceness)
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), queue->options.niceness);
     pthread_mutex_lock(&queue->lock);
     for (;;) {
         queue->idle++;
@@ -52,22 +55,21 @@ static int add_thread(struct service_queue *queue)
     return error;
 }
 
-int service_queue_open(struct service_queue **ret_queue, const char *name, int least, int most,
-                       size_t capacity, struct err *err)
+int service_queue_open(struct service_queue **ret_queue,
+                       const struct service_queue_options *options, struct err *err)
 {
-    struct service_queue *queue = calloc(1, sizeof *queue + (size_t)most * sizeof *queue->threads);
+    struct service_queue *queue =
+        calloc(1, sizeof *queue + (size_t)options->most * sizeof *queue->threads);
 
     if (!queue)
         return err_memory(err, "a queue");
-    queue->name = name;
-    queue->capacity = capacity;
-    queue->most = most;
+    queue->options = *options;
     queue->last = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->change, NULL);
     pthread_mutex_lock(&queue->lock);
     int error = 0;
-    while (!error && queue->thread_count < least)
+    while (!error && queue->thread_count < options->least)
         error = add_thread(queue);
     pthread_mutex_unlock(&queue->lock);
     if (error) {
@@ -99,7 +101,7 @@ int service_queue_submit(struct service_queue *queue, struct service_work *work,
 
     work->next = NULL;
     pthread_mutex_lock(&queue->lock);
-    if (queue->waiting >= queue->capacity) {
+    if (queue->waiting >= queue->options.capacity) {
         r = err_set(err, ERR_BUSY, "%zu requests are waiting already; try again later",
                     queue->waiting);
     } else {
@@ -107,7 +109,7 @@ int service_queue_submit(struct service_queue *queue, struct service_work *work,
         queue->last = &work->next;
         queue->waiting++;
         /* Where no more threads can be had, those that are there get to it. */
-        if (queue->waiting > queue->idle && queue->thread_count < queue->most)
+        if (queue->waiting > queue->idle && queue->thread_count < queue->options.most)
             (void)add_thread(queue);
         pthread_cond_signal(&queue->change);
     }

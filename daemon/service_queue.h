@@ -19,8 +19,14 @@ struct service_queue;
 
 /* Starts `least` threads, and more, up to `most`, whenever work comes and all are busy: for work
  * that mostly waits, such as for a crew of the encoder that takes what waits for it in one go. */
-int service_queue_open(struct service_queue **ret_queue, const char *name, int least, int most,
-                       size_t capacity, struct err *err);
+struct service_queue_options {
+    const char *name;
+    int least, most; /* threads */
+    int niceness;    /* added to theirs */
+    size_t capacity;
+};
+int service_queue_open(struct service_queue **ret_queue,
+                       const struct service_queue_options *options, struct err *err);
 
 /* Does all that waits, ends the threads, and frees; accepts NULL. */
 void service_queue_close(struct service_queue *queue);

@@ -29,9 +29,14 @@
 /* How long a stop waits for requests that are still being sent to us. */
 #define UPLOAD_GRACE_SECONDS 5.0
 
+/* The threads of bulk requests read, hash and store, and leave the encoding to threads of the
+ * lowest scheduling class. They themselves hold locks that a small add waits for, and so must get
+ * on. */
+enum { BULK_THREADS = 2, BULK_NICENESS = 10 };
+
 /* Interactive requests mostly wait for the encoder, which takes those that wait together: as many
  * of them can be under way as it takes at once. */
-enum { BULK_THREADS = 2, INTERACTIVE_THREADS = 4, INTERACTIVE_THREADS_MAX = 64 };
+enum { INTERACTIVE_THREADS = 4, INTERACTIVE_THREADS_MAX = 64 };
 
 struct run {
     const struct settings *settings;
@@ -247,6 +252,15 @@ static int serve(struct run *run, struct err *err)
 
 static int open_all(struct run *run, struct err *err)
 {
+    static const struct service_queue_options interactive = {.name = "interactive",
+                                                             .least = INTERACTIVE_THREADS,
+                                                             .most = INTERACTIVE_THREADS_MAX,
+                                                             .capacity = LIMIT_WAITING_INTERACTIVE};
+    static const struct service_queue_options bulk = {.name = "bulk",
+                                                      .least = BULK_THREADS,
+                                                      .most = BULK_THREADS,
+                                                      .niceness = BULK_NICENESS,
+                                                      .capacity = LIMIT_WAITING_BULK};
     const struct settings *settings = run->settings;
     struct service *service = &run->service;
     int r;
@@ -258,11 +272,9 @@ static int open_all(struct run *run, struct err *err)
     if ((r = service_socket_open(&run->socket, settings->socket, settings->socket_mode,
                                  settings->socket_group, err)) < 0)
         return r;
-    if ((r = service_queue_open(&service->interactive, "interactive", INTERACTIVE_THREADS,
-                                INTERACTIVE_THREADS_MAX, LIMIT_WAITING_INTERACTIVE, err)) < 0)
+    if ((r = service_queue_open(&service->interactive, &interactive, err)) < 0)
         return r;
-    if ((r = service_queue_open(&service->bulk, "bulk", BULK_THREADS, BULK_THREADS,
-                                LIMIT_WAITING_BULK, err)) < 0)
+    if ((r = service_queue_open(&service->bulk, &bulk, err)) < 0)
         return r;
     if ((r = http_open(&run->http, service, run->socket.descriptor, err)) < 0)
         return r;

@@ -1,7 +1,7 @@
 /* Asks a running daemon from many connections at once, and says how many answers came a second and
  * how long each took.
  *
- * usage: bench_load SOCKET LINES [--clients N] [--seconds S] [--count N] [--route
+ * usage: bench_load SOCKET LINES [--clients N] [--seconds S] [--pause MS] [--count N] [--route
  * search|embeddings]
  *                   [--collection NAME] [--bulk MODEL]
  *
@@ -43,13 +43,14 @@ struct connection {
     size_t sent, received;
     const struct request *request;
     double started;
+    double due;   /* when it asks again; 0: an answer is under way, or it has ended */
     char *answer; /* (ANSWER_MAX) */
 };
 
 struct bench {
     const char *socket, *lines, *route, *collection, *bulk;
     size_t clients, count;
-    double seconds;
+    double seconds, pause; /* pause: between an answer and the next question */
 
     char *text;
     struct encoder_text *texts; /* (count) */
@@ -146,6 +147,7 @@ static void ask(struct bench *bench, struct connection *connection)
     connection->request = &bench->requests[bench->next++ % bench->count];
     connection->sent = connection->received = 0;
     connection->started = clock_now();
+    connection->due = 0;
     send_more(connection);
 }
 
@@ -211,6 +213,20 @@ static void take_answer(struct bench *bench, const struct connection *connection
 
 /* --- the whole --- */
 
+/* Asks where a pause is over; the milliseconds until the next one is, or -1. */
+static int ask_when_due(struct bench *bench)
+{
+    double now = clock_now(), next = 0;
+    for (size_t i = 0; i < bench->clients; i++) {
+        struct connection *connection = &bench->connections[i];
+        if (connection->due > 0 && connection->due <= now)
+            ask(bench, connection);
+        else if (connection->due > 0 && (next == 0 || connection->due < next))
+            next = connection->due;
+    }
+    return next > 0 ? (int)((next - now) * 1e3) + 1 : -1;
+}
+
 static void run(struct bench *bench, double seconds)
 {
     double end = clock_now() + seconds;
@@ -221,7 +237,8 @@ static void run(struct bench *bench, double seconds)
         ask(bench, &bench->connections[i]);
     while (under_way > 0) {
         struct epoll_event events[64];
-        int count = epoll_wait(bench->events, events, 64, -1);
+        int count =
+            epoll_wait(bench->events, events, 64, bench->pause > 0 ? ask_when_due(bench) : -1);
         if (count < 0 && errno != EINTR)
             die("epoll");
         for (int i = 0; i < count; i++) {
@@ -229,10 +246,12 @@ static void run(struct bench *bench, double seconds)
             if (!receive(connection))
                 continue;
             take_answer(bench, connection);
-            if (clock_now() < end)
-                ask(bench, connection);
-            else
+            if (clock_now() >= end)
                 under_way--;
+            else if (bench->pause > 0)
+                connection->due = clock_now() + bench->pause;
+            else
+                ask(bench, connection);
         }
     }
 }
@@ -340,6 +359,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 's':
         bench->seconds = strtod(argument, NULL);
         return 0;
+    case 'p':
+        bench->pause = strtod(argument, NULL) / 1e3;
+        return 0;
     case 'n':
         bench->count = strtoul(argument, NULL, 10);
         return 0;
@@ -369,6 +391,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_option options[] = {
     {"clients", 'c', "N", 0, "connections (64)", 0},
     {"seconds", 's', "S", 0, "how long (5)", 0},
+    {"pause", 'p', "MS", 0, "between an answer and the next question (none)", 0},
     {"count", 'n', "N", 0, "lines to use (10000)", 0},
     {"route", 'r', "ROUTE", 0, "search or embeddings (embeddings)", 0},
     {"collection", 'C', "NAME", 0, "to search (default)", 0},

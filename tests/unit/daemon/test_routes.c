@@ -195,7 +195,9 @@ static void a_full_queue_refuses_and_a_closing_one_finishes(void **state)
     struct service_queue *queue;
     struct err err = {0};
     int accepted = 0, r = 0;
-    assert_int_equal(service_queue_open(&queue, "test", 2, 2, CAPACITY, &err), 0);
+    const struct service_queue_options options = {
+        .name = "test", .least = 2, .most = 2, .capacity = CAPACITY};
+    assert_int_equal(service_queue_open(&queue, &options, &err), 0);
     pthread_mutex_lock(&gate);
     for (int i = 0; i < 64 && r == 0; i++) {
         items[i] = (struct item){.work.run = run_item, .gate = &gate, .done = &done};
@@ -229,7 +231,9 @@ static void a_queue_gets_more_threads_while_all_are_busy(void **state)
     struct meeting items[MOST];
     struct service_queue *queue;
     struct err err = {0};
-    assert_int_equal(service_queue_open(&queue, "test", 1, MOST, MOST, &err), 0);
+    const struct service_queue_options options = {
+        .name = "test", .least = 1, .most = MOST, .niceness = 1, .capacity = MOST};
+    assert_int_equal(service_queue_open(&queue, &options, &err), 0);
     pthread_barrier_init(&together, NULL, MOST);
     for (int i = 0; i < MOST; i++) {
         items[i] = (struct meeting){.work.run = run_meeting, .together = &together};
