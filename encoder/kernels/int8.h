@@ -11,6 +11,7 @@
 #ifndef SBERT_ENCODER_KERNELS_INT8_H
 #define SBERT_ENCODER_KERNELS_INT8_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,17 @@ struct int8_scale {
     float scale;
     int32_t minus_zero; /* as 16 bits with zeros above: what the kernels multiply by int16 pairs */
 };
+
+/* Quantising: q = x inverse + zero to the nearest integer, by adding a number that leaves it in a
+ * float's lowest bits. That is within 0 to 255 without a clamp, since the range is taken to be a
+ * little less than 255 steps and the zero a little above its place. */
+#define INT8_STEPS 254.9f
+#define INT8_ROUNDER 0x1.8p23f
+
+static inline int32_t int8_zero(float smallest, float inverse)
+{
+    return (int32_t)lrintf(0.04f - smallest * inverse);
+}
 
 /* A row of `size` numbers: the u8, filled up to whole 64 bytes, then a scale for each group. */
 static inline size_t int8_groups(size_t size)

@@ -1,6 +1,5 @@
 /* The 8-bit products for AVX2. Compiled with flags of its own; never called unless
  * int8_choose found the CPU able. */
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 

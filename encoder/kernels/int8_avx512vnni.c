@@ -1,6 +1,5 @@
 /* The 8-bit products for AVX-512 with VNNI. Compiled with flags of its own; never called unless
  * int8_choose found the CPU able. */
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 

@@ -43,13 +43,11 @@ static void quantise(const float *x, size_t size, uint8_t *ret_u8, struct int8_s
         high = x[i] > high ? x[i] : high;
     }
     float range = high - low;
-    float inverse = range > 0 ? 255 / range : 0;
-    long zero = lrintf(-low * inverse);
-    for (size_t i = 0; i < size; i++) {
-        long q = lrintf(x[i] * inverse) + zero;
-        ret_u8[i] = (uint8_t)(q < 0 ? 0 : q > 255 ? 255 : q);
-    }
-    *ret_scale = (struct int8_scale){range * (1 / 255.0f), (uint16_t)-zero};
+    float inverse = range > 0 ? INT8_STEPS / range : 0;
+    int32_t zero = int8_zero(low, inverse);
+    for (size_t i = 0; i < size; i++)
+        ret_u8[i] = (uint8_t)(fmaf(x[i], inverse, (float)zero + INT8_ROUNDER) - INT8_ROUNDER);
+    *ret_scale = (struct int8_scale){range * (1 / INT8_STEPS), (uint16_t)-zero};
 }
 
 static void quantise_gelu(const float *x, size_t size, uint8_t *ret_u8,
