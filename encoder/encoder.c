@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "encoder/internal.h"
+#include "encoder/kernels/int8.h"
 #include "encoder/model/prompts.h"
 
 /* Where modules.json lists a Transformer alone, there is no pooling. */
@@ -38,19 +39,38 @@ static int choose_vector(const struct encoder *encoder, struct err *err)
     return 0;
 }
 
+/* The fastest precision that keeps the vectors near to those of f32 (a mean cosine of 0.999), as
+ * measured: docs/PERFORMANCE.md. Products in 8-bit integers are that where the CPU has instructions
+ * for them; without, they gain little. */
+static enum precision pick_precision(const struct kernels *kernels, const char *backend,
+                                     const char **ret_reason)
+{
+    if (backend && strcmp(backend, "openblas") == 0) {
+        *ret_reason = "SBERT_BACKEND=openblas has no other";
+        return PRECISION_F32;
+    }
+    if (int8_choose(kernels)->vnni) {
+        *ret_reason = "the fastest: the CPU multiplies 8-bit integers (VNNI)";
+        return PRECISION_INT8;
+    }
+    *ret_reason = "the CPU has no instructions for 8-bit integers (VNNI)";
+    return PRECISION_F32;
+}
+
 /* The backend for the precision that is asked for, and why it is that one. */
-static int choose_backend(struct encoder *encoder, enum precision asked,
+static int choose_backend(struct encoder *encoder, enum precision precision,
                           const struct kernels *kernels, const struct matmul_backend **ret_backend,
                           struct err *err)
 {
-    bool chosen = asked == PRECISION_AUTO;
-    enum precision precision = chosen ? PRECISION_F32 : asked;
+    const char *backend = getenv("SBERT_BACKEND"), *reason = "asked for";
 
-    int r = matmul_choose(ret_backend, precision, getenv("SBERT_BACKEND"), kernels, err);
+    if (precision == PRECISION_AUTO)
+        precision = pick_precision(kernels, backend, &reason);
+    int r = matmul_choose(ret_backend, precision, backend, kernels, err);
     if (r < 0)
         return r;
     encoder->info.precision = precision_name(precision);
-    encoder->info.precision_reason = chosen ? "the only one that is built in" : "asked for";
+    encoder->info.precision_reason = reason;
     return 0;
 }
 

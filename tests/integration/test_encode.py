@@ -23,7 +23,8 @@ if not (BIN / "sbert-encode").exists():
 
 
 def sbert_encode(*arguments, given=b"", model=GOLDEN / "mean-64"):
-    return subprocess.run([BIN / "sbert-encode", f"--model={model}", *map(str, arguments)],
+    """In f32, as the expected vectors are, unless the arguments say otherwise."""
+    return subprocess.run([BIN / "sbert-encode", f"--model={model}", "--precision=f32", *map(str, arguments)],
                           input=given, capture_output=True, timeout=2 * DEADLINE)
 
 

@@ -21,7 +21,8 @@ def sbert_index(*arguments, given=None, environment=None):
 
 
 def mine(command, *arguments, given=None):
-    answer = sbert_index(command, f"--model={MODEL}", "--quiet", "--json", *arguments, given=given)
+    answer = sbert_index(command, f"--model={MODEL}", "--precision=f32", "--quiet", "--json", *arguments,
+                         given=given)
     assert answer.returncode in (0, 1), answer.stderr
     found = [json.loads(line) for line in answer.stdout.splitlines()]
     assert answer.returncode == (0 if found else 1)
@@ -40,7 +41,8 @@ def texts(tmp_path_factory):
             lines.append("")
     lines[30] = lines[3]
     path.write_text("".join(line + "\n" for line in lines))
-    subprocess.run([BIN / "sbert-encode", f"--model={MODEL}", "-q", "-o", path.with_suffix(".npy"), path],
+    subprocess.run([BIN / "sbert-encode", f"--model={MODEL}", "--precision=f32", "-q", "-o",
+                    path.with_suffix(".npy"), path],
                    check=True, timeout=2 * DEADLINE)
     vectors = numpy.load(path.with_suffix(".npy")).astype(numpy.float64)
     vectors /= numpy.linalg.norm(vectors, axis=1, keepdims=True)

@@ -14,7 +14,9 @@ if not (BIN / "sbert-encode").exists():
 
 
 def sbert_pairs(*arguments, given="", model=GOLDEN / "one-label"):
-    return subprocess.run([BIN / "sbert-encode", f"--model={model}", "--pairs", *map(str, arguments)],
+    """In f32, as the expected logits are."""
+    return subprocess.run([BIN / "sbert-encode", f"--model={model}", "--pairs", "--precision=f32",
+                           *map(str, arguments)],
                           input=given.encode(), capture_output=True, timeout=2 * DEADLINE)
 
 

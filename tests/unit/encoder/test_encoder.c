@@ -185,6 +185,7 @@ static void a_prompt_by_name_gives_the_vectors_of_the_reference(void **state)
     (void)state;
     static const char *const names[] = {"query", "passage"};
     static const char folder[] = "tests/golden/models/prompts-16";
+    static const struct encoder_options in_f32 = {.precision = PRECISION_F32};
     for (int n = 0; n < 2; n++) {
         struct golden golden = {0};
         struct encoder *encoder;
@@ -201,7 +202,7 @@ static void a_prompt_by_name_gives_the_vectors_of_the_reference(void **state)
         snprintf(path, sizeof path, "%s/expected/prompt_%s.f32", folder, names[n]);
         read_vectors(&golden, path);
         float *vectors = calloc(golden.count * golden.dimension, sizeof *vectors);
-        assert_int_equal(encoder_open(&encoder, folder, NULL, &err), 0);
+        assert_int_equal(encoder_open(&encoder, folder, &in_f32, &err), 0);
         assert_int_equal(encoder_prompt(encoder, names[n], &prompt, &err), 0);
         assert_int_equal(encoder_crew_open(&crew, encoder, 2, false, &err), 0);
         assert_int_equal(
