@@ -26,12 +26,14 @@ struct options {
     bool has_min_score;
     double min_score;
     bool json, exact;
-    json_t *filter; /* or NULL */
+    json_t *filter;  /* or NULL */
+    char *rerank;    /* name of a cross-encoder, or the absolute path of its folder; or NULL */
+    long candidates; /* 0: as many as the daemon takes */
     const char *collection, *socket;
     double timeout_seconds;
 };
 
-enum { OPTION_SOCKET = 256, OPTION_TIMEOUT, OPTION_EXACT };
+enum { OPTION_SOCKET = 256, OPTION_TIMEOUT, OPTION_EXACT, OPTION_RERANK, OPTION_CANDIDATES };
 
 static const struct argp_option option_table[] = {
     {"top-k", 'k', "N", 0, "Show at most N results (10)", 0},
@@ -39,6 +41,8 @@ static const struct argp_option option_table[] = {
     {"collection", 'c', "NAME", 0, "Search this collection (default)", 0},
     {"filter", 'f', "CONDITION", 0, "Only documents whose metadata match, see below", 0},
     {"exact", OPTION_EXACT, NULL, 0, "Look at every document, also where there is a graph", 0},
+    {"rerank", OPTION_RERANK, "MODEL", 0, "Put the best in order by this cross-encoder", 0},
+    {"candidates", OPTION_CANDIDATES, "N", 0, "How many of the best it reads (50)", 0},
     {"json", 'j', NULL, 0, "Print one JSON object for each query", 0},
     {"socket", OPTION_SOCKET, "PATH", 0, "The daemon's socket", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Wait so long for an answer (30)", 0},
@@ -86,6 +90,16 @@ static void parse_filter(struct argp_state *state, struct options *options, cons
         argp_error(state, "%s", err.message);
 }
 
+/* The daemon, which finds the model, is in another folder. */
+static void set_rerank(struct argp_state *state, struct options *options, const char *model)
+{
+    bool folder = strchr(model, '/') || strcmp(model, ".") == 0;
+    free(options->rerank);
+    options->rerank = folder ? realpath(model, NULL) : strdup(model);
+    if (!options->rerank)
+        argp_failure(state, EXIT_ERROR, errno, "%s", model);
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -106,6 +120,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_EXACT:
         options->exact = true;
         return 0;
+    case OPTION_RERANK:
+        set_rerank(state, options, argument);
+        return 0;
+    case OPTION_CANDIDATES:
+        options->candidates = parse_count(state, argument, LIMIT_TOP_K);
+        return 0;
     case 'j':
         options->json = true;
         return 0;
@@ -123,6 +143,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             argp_error(state, "no query");
         if (state->arg_num == 0)
             options->from_input = true;
+        if (options->candidates && !options->rerank)
+            argp_error(state, "--candidates without --rerank");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -146,6 +168,17 @@ static const struct argp parser = {
     NULL,
 };
 
+static int add_rerank(json_t *body, const struct options *options)
+{
+    json_t *rerank = json_pack("{s:s}", "model", options->rerank);
+    if (rerank && options->candidates &&
+        json_object_set_new(rerank, "candidates", json_integer(options->candidates)) < 0) {
+        json_decref(rerank);
+        return -1;
+    }
+    return json_object_set_new(body, "rerank", rerank); /* takes NULL for a failure */
+}
+
 static int make_body(const struct options *options, const char *query, size_t size,
                      json_t **ret_body, struct err *err)
 {
@@ -156,6 +189,10 @@ static int make_body(const struct options *options, const char *query, size_t si
          json_object_set_new(body, "min_score", json_real(options->min_score)) < 0) ||
         (options->exact && json_object_set_new(body, "exact", json_true()) < 0) ||
         (options->filter && json_object_set(body, "filter", options->filter) < 0)) {
+        json_decref(body);
+        return err_memory(err, "the query");
+    }
+    if (options->rerank && add_rerank(body, options) < 0) {
         json_decref(body);
         return err_memory(err, "the query");
     }
@@ -276,5 +313,6 @@ int main(int argc, char **argv)
     int code = run(&options);
     buf_release(&options.query);
     json_decref(options.filter);
+    free(options.rerank);
     return code;
 }

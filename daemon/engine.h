@@ -226,8 +226,9 @@ struct engine_search_options {
 
 struct engine_hit {
     struct store_row row;
-    double score;      /* of its best passage */
-    size_t start, end; /* that passage: bytes of the text */
+    double score;        /* of its best passage */
+    double vector_score; /* of the first stage, where a second gave `score`: engine_rerank.h */
+    size_t start, end;   /* that passage: bytes of the text */
 };
 
 struct engine_results {

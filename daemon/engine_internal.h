@@ -113,6 +113,12 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
                  const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
                  struct err *err);
 
+/* --- cross-encoders for the second stage of a search: engine_rerank.c --- */
+
+struct reranker_table;
+int rerankers_open(struct reranker_table **ret_table, struct err *err);
+void rerankers_close(struct reranker_table *table); /* accepts NULL; nobody may use one */
+
 /* --- the table of collections: engine_collections.c --- */
 
 /* Filters that were asked for lately, with what they select: engine_filter.c. */
@@ -312,6 +318,7 @@ struct engine {
     struct data_folder folder;
     struct store *store;
     struct model_table models;
+    struct reranker_table *rerankers;
     struct collection_table collections;
     struct maintainer maintainer;
 

@@ -105,6 +105,7 @@ static void release(struct engine *engine)
 {
     maintainer_stop(engine);
     collections_close(engine);
+    rerankers_close(engine->rerankers);
     models_close(&engine->models);
     store_close(engine->store);
     data_folder_close(&engine->folder);
@@ -127,6 +128,8 @@ int engine_open(struct engine **ret_engine, const struct engine_options *options
         r = store_open(&engine->store, engine->folder.store, err);
     if (!r)
         r = models_open(&engine->models, options, &engine->cancel, err);
+    if (!r)
+        r = rerankers_open(&engine->rerankers, err);
     if (!r)
         r = collections_open(engine, err);
     if (!r && !options->load_later)

@@ -19,6 +19,7 @@ static const struct route table[] = {
     {"GET", "/v1/status", ROUTE_INTERACTIVE, BODY_NONE, answer_status, {NULL}},
     {"POST", "/v1/embeddings", ROUTE_BY_SIZE, BODY_JSON, answer_embeddings, {NULL}},
     {"POST", "/v1/similarity", ROUTE_BY_SIZE, BODY_JSON, answer_similarity, {NULL}},
+    {"POST", "/rerank", ROUTE_INTERACTIVE, BODY_JSON, answer_rerank, {NULL}},
     {"GET", "/v1/collections", ROUTE_INTERACTIVE, BODY_NONE, answer_collections, {NULL}},
     {"PUT", "/v1/collections/{name}", ROUTE_INTERACTIVE, BODY_JSON, answer_collection_put, {NULL}},
     {"GET", "/v1/collections/{name}", ROUTE_INTERACTIVE, BODY_NONE, answer_collection_get, {NULL}},

@@ -91,6 +91,7 @@ int answer_status(struct call *call);
 int answer_embeddings(struct call *call);
 int answer_similarity(struct call *call);
 int answer_search(struct call *call);
+int answer_rerank(struct call *call);
 
 int answer_collections(struct call *call);
 int answer_collection_put(struct call *call);

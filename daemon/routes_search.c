@@ -2,11 +2,15 @@
 #include "base/clock.h"
 #include "daemon/routes.h"
 
-static void put_hit(struct json_writer *writer, const struct engine_hit *hit)
+static void put_hit(struct json_writer *writer, const struct engine_hit *hit, bool reranked)
 {
     json_open(writer, '{');
     json_key(writer, "score");
     json_put_score(writer, hit->score);
+    if (reranked) {
+        json_key(writer, "vector_score");
+        json_put_score(writer, hit->vector_score);
+    }
     answer_write_row(writer, &hit->row);
     json_key(writer, "passage");
     json_open(writer, '{');
@@ -16,11 +20,12 @@ static void put_hit(struct json_writer *writer, const struct engine_hit *hit)
     json_close(writer, '}');
 }
 
-static void put_hits(struct json_writer *writer, const struct engine_results *results)
+static void put_hits(struct json_writer *writer, const struct engine_results *results,
+                     bool reranked)
 {
     json_open(writer, '[');
     for (size_t i = 0; i < results->count; i++)
-        put_hit(writer, &results->hits[i]);
+        put_hit(writer, &results->hits[i], reranked);
     json_close(writer, ']');
 }
 
@@ -34,7 +39,7 @@ static int put_results(struct call *call, const struct wire_search *request,
     if (request->list)
         json_open(&writer, '[');
     for (size_t i = 0; i < request->count; i++)
-        put_hits(&writer, &results[i]);
+        put_hits(&writer, &results[i], request->rerank.model != NULL);
     if (request->list)
         json_close(&writer, ']');
     json_key(&writer, "took_ms");
@@ -42,6 +47,18 @@ static int put_results(struct call *call, const struct wire_search *request,
     json_close(&writer, '}');
     json_line_end(&writer);
     return answer_done(call, &writer);
+}
+
+static int search(struct call *call, const struct wire_search *request,
+                  struct engine_results *ret_results)
+{
+    struct engine *engine = call->service->engine;
+    if (request->rerank.model)
+        return engine_search_reranked(engine, call->name, request->queries, request->count,
+                                      &request->options, &request->rerank, &call->arena,
+                                      ret_results, &call->fault.err);
+    return engine_search(engine, call->name, request->queries, request->count, &request->options,
+                         &call->arena, ret_results, &call->fault.err);
 }
 
 int answer_search(struct call *call)
@@ -60,8 +77,7 @@ int answer_search(struct call *call)
         r = wire_fail(&call->fault, ERR_MEMORY, "", "out of memory for the answer");
         goto out;
     }
-    r = engine_search(call->service->engine, call->name, request.queries, request.count,
-                      &request.options, &call->arena, results, &call->fault.err);
+    r = search(call, &request, results);
     if (r == 0)
         r = put_results(call, &request, results, clock_now() - started);
 out:

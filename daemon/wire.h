@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "daemon/engine.h"
+#include "daemon/engine_rerank.h"
 
 struct wire_fault {
     struct err err;
@@ -73,6 +74,7 @@ struct wire_search {
     size_t count;
     bool list; /* asked with "queries": the answer is a list of lists */
     struct engine_search_options options;
+    struct engine_rerank_options rerank; /* its model is NULL: one stage */
 };
 int wire_read_search(const json_t *body, struct arena *arena, struct wire_search *ret,
                      struct wire_fault *fault);
@@ -94,6 +96,16 @@ struct wire_similarity {
 };
 int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_similarity *ret,
                          struct wire_fault *fault);
+
+/* text-embeddings-inference's: one query, and texts to put in order. */
+struct wire_rerank {
+    struct encoder_text *pairs; /* the query with each text */
+    size_t count;
+    const char *model; /* which text-embeddings-inference need not be told, as it has but one */
+    bool raw_scores, return_text;
+};
+int wire_read_rerank(const json_t *body, struct arena *arena, struct wire_rerank *ret,
+                     struct wire_fault *fault);
 
 /* --- collections --- */
 

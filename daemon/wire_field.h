@@ -40,6 +40,10 @@ int wire_list(const json_t *value, const char *where, size_t limit, const char *
 int wire_vector(const json_t *value, const char *where, struct arena *arena,
                 const float **ret_vector, size_t *ret_size, struct wire_fault *fault);
 
+/* The second stage of a search: {"model", "candidates"?}. */
+int wire_read_rerank_options(const json_t *value, struct engine_rerank_options *ret,
+                             struct wire_fault *fault);
+
 /* Base64 of `count` floats, little-endian, in fresh memory from the arena; NULL without memory. */
 char *wire_base64(const float *vector, size_t count, struct arena *arena);
 

@@ -211,21 +211,24 @@ static int read_search_options(const json_t *body, struct arena *arena,
 int wire_read_search(const json_t *body, struct arena *arena, struct wire_search *ret,
                      struct wire_fault *fault)
 {
-    static const char *const known[] = {"query",     "queries", "vector", "top_k",
-                                        "min_score", "filter",  "exact",  NULL};
-    static const char *const reserved[] = {"rerank", NULL};
+    static const char *const known[] = {"query",  "queries", "vector", "top_k", "min_score",
+                                        "filter", "exact",   "rerank", NULL};
     const json_t *query = wire_member(body, "query"), *list = wire_member(body, "queries"),
-                 *vector = wire_member(body, "vector");
+                 *vector = wire_member(body, "vector"), *rerank = wire_member(body, "rerank");
     struct wire_search search = {.count = 1, .list = list != NULL};
     int r;
 
-    if ((r = wire_check_fields(body, "", known, reserved, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
         return r;
     if ((query != NULL) + (list != NULL) + (vector != NULL) != 1)
         return wire_fail(fault, ERR_INVALID, "query",
                          "give exactly one of query, queries and vector");
     if ((r = read_search_options(body, arena, &search.options, fault)) < 0)
         return r;
+    if (rerank && (r = wire_read_rerank_options(rerank, &search.rerank, fault)) < 0)
+        return r;
+    if (rerank && vector)
+        return wire_fail(fault, ERR_INVALID, "rerank", "needs the query's text, not its vector");
     if (list &&
         (r = wire_list(list, "queries", LIMIT_QUERIES, "queries", &search.count, fault)) < 0)
         return r;

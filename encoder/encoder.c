@@ -30,9 +30,11 @@ static int choose_vector(const struct encoder *encoder, struct err *err)
     bool listed = file_exists(modules);
     free(modules);
     if (listed && model->pooling.count)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s/modules.json makes the model one of vectors, not a cross-encoder",
-                       model->folder);
+        return err_set(
+            err, ERR_UNSUPPORTED,
+            "%s/modules.json makes the model one of vectors: it has no classification head "
+            "and is not a cross-encoder",
+            model->folder);
     model->pooling = (struct pooling){.modes = {POOLING_CLS}, .count = 1};
     model->normalize = false;
     model->pooled_size = model->widest = model->dimension = model->hidden_size;

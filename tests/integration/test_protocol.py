@@ -510,7 +510,10 @@ def test_bad_searches_are_refused(client, collection):
         ({"query": "a", "top_k": 1001}, 400, "invalid", "top_k"),
         ({"query": "a", "top_k": "many"}, 400, "invalid", "top_k"),
         ({"query": "a", "min_score": "high"}, 400, "invalid", "min_score"),
-        ({"query": "a", "rerank": {}}, 422, "unsupported", "rerank"),
+        ({"query": "a", "rerank": {}}, 400, "invalid", "rerank.model"),
+        ({"query": "a", "rerank": "model"}, 400, "invalid", "rerank"),
+        ({"query": "a", "rerank": {"model": "m", "candidates": 1001}}, 400, "invalid", "rerank.candidates"),
+        ({"vector": [1.0], "rerank": {"model": "m"}}, 400, "invalid", "rerank"),
         ({"query": "a", "filter": {"key": "year"}}, 400, "invalid", "filter"),
         ({"query": "a", "exact": 1}, 400, "invalid", "exact"),
     ]:

@@ -273,14 +273,18 @@ static void a_search_takes_one_kind_of_query(void **state)
     body_release(&body);
 }
 
-static void what_is_reserved_is_not_supported_rather_than_wrong(void **state)
+static void a_second_stage_has_a_model_and_candidates(void **state)
 {
     (void)state;
     struct wire_search search;
-    struct body body = body_of("{\"query\": \"a\", \"rerank\": {}}");
-    assert_int_equal(wire_read_search(body.json, &body.arena, &search, &body.fault),
-                     ERR_UNSUPPORTED);
-    assert_string_equal(body.fault.param, "rerank");
+    struct body body = body_of("{\"query\": \"a\", \"rerank\": {\"model\": \"m\"}}");
+    assert_int_equal(wire_read_search(body.json, &body.arena, &search, &body.fault), 0);
+    assert_string_equal(search.rerank.model, "m");
+    assert_int_equal(search.rerank.candidates, 0);
+    body_release(&body);
+    body = body_of("{\"query\": \"a\", \"rerank\": {\"model\": \"m\", \"candidates\": 0}}");
+    assert_int_equal(wire_read_search(body.json, &body.arena, &search, &body.fault), ERR_INVALID);
+    assert_string_equal(body.fault.param, "rerank.candidates");
     body_release(&body);
 }
 
@@ -324,7 +328,8 @@ static void a_collection_s_settings_are_words(void **state)
     assert_null(options.model);
     body_release(&body);
     body = body_of("{\"metric\": \"L2\"}");
-    assert_int_equal(wire_read_collection(body.json, &body.arena, &options, &body.fault), ERR_INVALID);
+    assert_int_equal(wire_read_collection(body.json, &body.arena, &options, &body.fault),
+                     ERR_INVALID);
     assert_non_null(strstr(body.fault.err.message, "\"cosine\", \"dot\" or \"l2\""));
     body_release(&body);
 }
@@ -345,7 +350,7 @@ int main(void)
         cmocka_unit_test(a_vector_comes_as_numbers_or_base64),
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test(a_search_takes_one_kind_of_query),
-        cmocka_unit_test(what_is_reserved_is_not_supported_rather_than_wrong),
+        cmocka_unit_test(a_second_stage_has_a_model_and_candidates),
         cmocka_unit_test(embeddings_take_a_text_or_many),
         cmocka_unit_test(the_source_of_a_similarity_comes_first),
         cmocka_unit_test(a_collection_s_settings_are_words),
