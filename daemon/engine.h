@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "encoder/encoder.h"
+#include "index/index.h"
 #include "storage/filter.h"
 #include "storage/store.h"
 
@@ -35,10 +36,11 @@ enum {
 #define ENGINE_DEFAULT_COLLECTION "default"
 
 struct engine_options {
-    const char *data_folder; /* store.sqlite3, index snapshots, the lock */
-    const char *model;       /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
-    enum precision precision;
-    int threads;     /* for bulk encoding; 0: cpu_count() */
+    const char *data_folder;  /* store.sqlite3, index snapshots, the lock */
+    const char *model;        /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
+    enum precision precision; /* of the encoder */
+    enum index_precision index_precision; /* of the vectors in memory */
+    int threads;                          /* for bulk encoding; 0: cpu_count() */
     bool load_later; /* engine_open leaves the collections' indexes to engine_load */
     void (*log)(void *argument, int level, const char *message); /* may be NULL; syslog levels */
     void *log_argument;
@@ -120,7 +122,10 @@ struct engine_collection {
     struct store_collection stored;
     bool ready;             /* false while its index is being loaded; all below is 0 then */
     const char *index_kind; /* what answers now: "flat" or "hnsw" */
+    const char *index_precision;
     size_t index_live, index_tombstones, index_segments, index_tail, index_bytes;
+    size_t index_unlinked;                   /* of the live, in no graph (yet) */
+    size_t index_work_rows, index_work_done; /* of what is being built in the background */
     int64_t index_sequence;
 };
 

@@ -260,7 +260,7 @@ static int create(struct engine *engine, struct store_collection *stored, struct
     struct collection *collection;
     r = collection_new(engine, stored, &collection, err);
     if (!r) {
-        struct index_options options = collection_index_options(stored);
+        struct index_options options = collection_index_options(engine, stored);
         r = index_create(&collection->index, &options, err);
         atomic_store(&collection->ready, r == 0);
         if (!r)
@@ -436,6 +436,10 @@ static void describe(struct engine_collection *ret_collection, const struct coll
         .index_segments = stats.segments,
         .index_tail = stats.tail,
         .index_bytes = stats.bytes,
+        .index_unlinked = stats.unlinked,
+        .index_work_rows = stats.work_rows,
+        .index_work_done = stats.work_done,
+        .index_precision = index_precision_name(stats.precision),
         .index_sequence = stats.sequence,
     };
 }

@@ -60,6 +60,10 @@ static int put_collection(struct call *call, struct json_writer *writer,
     json_member_integer(writer, "tombstones", (int64_t)collection->index_tombstones);
     json_member_integer(writer, "segments", (int64_t)collection->index_segments);
     json_member_integer(writer, "tail", (int64_t)collection->index_tail);
+    json_member_integer(writer, "unlinked", (int64_t)collection->index_unlinked);
+    json_member_integer(writer, "building", (int64_t)collection->index_work_rows);
+    json_member_integer(writer, "built", (int64_t)collection->index_work_done);
+    json_member_string(writer, "precision", collection->index_precision);
     json_member_integer(writer, "bytes", (int64_t)collection->index_bytes);
     json_member_integer(writer, "sequence", collection->index_sequence);
     json_close(writer, '}');

@@ -86,6 +86,7 @@ static void *load(void *argument)
         .data_folder = run->settings->data_folder,
         .model = run->settings->model,
         .precision = run->settings->precision,
+        .index_precision = run->settings->index_precision,
         .threads = run->settings->threads,
         .load_later = true,
         .log = service_log_callback,

@@ -26,6 +26,7 @@ static const struct {
     [SETTING_DATA_DIR] = {"data-dir", "SBERTD_DATA_DIR"},
     [SETTING_MODEL] = {"model", "SBERTD_MODEL"},
     [SETTING_PRECISION] = {"precision", "SBERTD_PRECISION"},
+    [SETTING_INDEX_PRECISION] = {"index-precision", "SBERTD_INDEX_PRECISION"},
     [SETTING_CONFIG] = {"config", "SBERTD_CONFIG"},
     [SETTING_LOG_LEVEL] = {"log-level", "SBERTD_LOG_LEVEL"},
     [SETTING_LOG_FILE] = {"log-file", "SBERTD_LOG_FILE"},
@@ -168,6 +169,14 @@ static int read_precision(const struct said *said, enum precision *ret, struct e
                    said->source, said->value);
 }
 
+static int read_index_precision(const struct said *said, enum index_precision *ret, struct err *err)
+{
+    if (index_precision_parse(said->value, ret))
+        return 0;
+    return err_set(err, ERR_INVALID, "%s: must be f32, f16 or int8, not \"%.60s\"", said->source,
+                   said->value);
+}
+
 static int absolute(char **path, struct err *err)
 {
     if (!*path || **path == '/')
@@ -224,6 +233,10 @@ static int take_rest(struct said *said, struct settings *settings, struct err *e
         return r;
     if (said[SETTING_PRECISION].value &&
         (r = read_precision(&said[SETTING_PRECISION], &settings->precision, err)) < 0)
+        return r;
+    if (said[SETTING_INDEX_PRECISION].value &&
+        (r = read_index_precision(&said[SETTING_INDEX_PRECISION], &settings->index_precision,
+                                  err)) < 0)
         return r;
     if (said[SETTING_PULL].value &&
         (r = read_switch(&said[SETTING_PULL], &settings->pull, err)) < 0)

@@ -13,12 +13,14 @@
 
 #include "base/err.h"
 #include "encoder/precision.h"
+#include "index/index.h"
 
 enum setting {
     SETTING_SOCKET,
     SETTING_DATA_DIR,
     SETTING_MODEL,
     SETTING_PRECISION,
+    SETTING_INDEX_PRECISION,
     SETTING_CONFIG,
     SETTING_LOG_LEVEL,
     SETTING_LOG_FILE,
@@ -40,6 +42,7 @@ struct settings {
     int log_level;      /* syslog's: LOG_ERR, LOG_WARNING, LOG_INFO or LOG_DEBUG */
     int threads;        /* 0: as many as the machine gives */
     enum precision precision;
+    enum index_precision index_precision;
     bool pull; /* fetch the model where it is missing */
 };
 

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "index/state.h"
 
@@ -19,6 +20,23 @@ enum {
     LARGEST_THREADS = 1024,
     LEAST_TRIMMED = 1 << 20, /* bytes whose end is worth giving memory back to the system */
 };
+
+static const char *const precisions[] = {"f32", "f32", "f16", "int8"};
+
+const char *index_precision_name(enum index_precision precision)
+{
+    return precisions[precision];
+}
+
+bool index_precision_parse(const char *name, enum index_precision *ret_precision)
+{
+    for (enum index_precision p = INDEX_PRECISION_F32; p <= INDEX_PRECISION_INT8; p++)
+        if (strcmp(name, precisions[p]) == 0) {
+            *ret_precision = p;
+            return true;
+        }
+    return false;
+}
 
 static void default_to(size_t *option, size_t value)
 {
@@ -116,6 +134,7 @@ void index_get_stats(const struct vector_index *index, struct index_stats *ret_s
         .tail = view->has_tail ? view_part_live(&view->parts[view->count - 1]) : 0,
         .bytes = sizeof *index + view->map_bytes,
         .sequence = view->sequence,
+        .precision = index->options.precision,
         .work_rows = atomic_load(&index->work_rows),
         .work_done = atomic_load(&index->work_done),
     };

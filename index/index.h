@@ -43,6 +43,11 @@ enum index_precision {
     INDEX_PRECISION_INT8, /* 8 bits a component, and a scale for each vector */
 };
 
+/* "f32", "f16" or "int8"; of the default, the one that it is. */
+const char *index_precision_name(enum index_precision precision);
+/* False, with *ret_precision untouched, where no precision has this name. */
+bool index_precision_parse(const char *name, enum index_precision *ret_precision);
+
 struct index_options {
     size_t dimension; /* 1 to 65536 */
     enum index_metric metric;
@@ -122,7 +127,8 @@ struct index_stats {
     size_t work_rows, work_done; /* of what maintain is building; 0 while it rests */
     size_t bytes;                /* memory that vectors, graphs and ids take */
     int64_t sequence;            /* the store's, up to which this index holds it */
-    const char *kind;            /* what answers now: "flat" or "hnsw" */
+    enum index_precision precision; /* not the default */
+    const char *kind;               /* what answers now: "flat" or "hnsw" */
 };
 void index_get_stats(const struct vector_index *index, struct index_stats *ret_stats);
 

@@ -280,6 +280,7 @@ def test_a_mistake_in_the_file_names_its_line(folder, text, complaint):
 def test_bad_options_are_refused(folder):
     for options, complaint in [(["--config=/nowhere/x"], "/nowhere/x"), (["--threads=many"], "--threads"),
                                (["--precision=f8"], "--precision: must be auto, f32, bf16 or int8"),
+                               (["--index-precision=f8"], "--index-precision: must be f32, f16 or int8"),
                                (["--socket-mode=999"], "--socket-mode"), ([f"--socket={'x' * 120}"], "107"),
                                (["--log-level=7"], "--log-level")]:
         result = sbertd("status", *options)
@@ -585,6 +586,25 @@ def test_a_full_queue_answers_503_and_comes_back(daemon, client):
         if answer.status == 503:
             assert answer.error["code"] == "busy" and int(answer.headers["Retry-After"]) >= 1
     assert client.post("/v1/embeddings", {"input": "again"}).status == 200
+
+
+def test_an_index_keeps_vectors_in_the_precision_that_is_asked_for(folder):
+    """Also after a restart with another one, for which the index is built anew from the store."""
+    points = [[float(i % 7), float(i % 5), 1.0, -float(i % 3)] for i in range(200)]
+    for precision in ("f32", "int8", "f16"):
+        daemon = Daemon(folder, f"--index-precision={precision}")
+        try:
+            client = daemon.client()
+            client.request("PUT", "/v1/collections/points", b'{"dimension": 4, "metric": "l2"}')
+            documents = [{"id": str(i), "text": "", "vector": point} for i, point in enumerate(points)]
+            added = client.post("/v1/collections/points/documents", {"documents": documents})
+            assert added.status in (200, 201), added
+            index = client.get("/v1/collections/points").json["index"]
+            assert index["precision"] == precision and index["vectors"] == len(points)
+            answer = client.post("/v1/collections/points/search", {"vector": points[37], "top_k": 1})
+            assert abs(answer.json["results"][0]["score"]) < 0.2, answer
+        finally:
+            daemon.stop()
 
 
 def test_the_precision_that_is_asked_for_runs_and_is_told_everywhere(folder):

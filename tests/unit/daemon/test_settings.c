@@ -130,9 +130,12 @@ static void the_precision_is_one_that_has_a_name(void **state)
     assert_int_equal(settings_load(&settings, given, NULL), 0);
     assert_int_equal(settings.precision, PRECISION_BF16);
     settings_release(&settings);
+    assert_int_equal(settings.index_precision, INDEX_PRECISION_DEFAULT);
     given[SETTING_PRECISION] = "int8";
+    given[SETTING_INDEX_PRECISION] = "f16";
     assert_int_equal(settings_load(&settings, given, NULL), 0);
     assert_int_equal(settings.precision, PRECISION_INT8);
+    assert_int_equal(settings.index_precision, INDEX_PRECISION_F16);
     char **arguments = settings_arguments(&settings, given);
     assert_non_null(arguments);
     bool told = false;
