@@ -6,11 +6,20 @@ import subprocess
 
 import pytest
 
-from conftest import BIN, DEADLINE, MODEL, ROOT
+from conftest import BIN, DEADLINE, MODEL, ROOT, Daemon
 
 CROSS = ROOT / "tests/golden/cross_encoders"
 ONE_LABEL = CROSS / "one-label"
 PAIRS = json.loads((ONE_LABEL / "expected.json").read_text())["pairs"]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    """The expected scores are of f32."""
+    folder = tmp_path_factory.mktemp("d")
+    running = Daemon(folder, "--precision=f32")
+    yield running
+    assert running.stop() == 0, running.tail()
 
 
 def sigmoid(logit):
@@ -81,8 +90,8 @@ def test_sbert_query_reranks(daemon, client, collection):
     texts = ["the cat sat on the mat", "a great day", "new music", "search the files"]
     documents = [{"id": str(i), "text": text} for i, text in enumerate(texts)]
     assert client.post(f"{collection}/documents", {"documents": documents}).status == 200
-    scored = subprocess.run([BIN / "sbert-encode", f"--model={ONE_LABEL}", "--pairs"], capture_output=True,
-                            input="".join(f"a day\t{text}\n" for text in texts).encode(), timeout=DEADLINE)
+    scored = subprocess.run([BIN / "sbert-encode", f"--model={ONE_LABEL}", "--pairs", "--precision=f32"],
+                            capture_output=True, input="".join(f"a day\t{text}\n" for text in texts).encode(), timeout=DEADLINE)
     scores = {str(i): json.loads(line)["scores"][0] for i, line in enumerate(scored.stdout.splitlines())}
 
     def query(*arguments, folder=ONE_LABEL.parent):
