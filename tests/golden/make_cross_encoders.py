@@ -38,6 +38,7 @@ MODELS = {
     "distilbert-one-label": dict(labels=1, style="new", activation=None, family="distilbert"),
     "mpnet-two-labels": dict(labels=2, style="new", activation=None, family="mpnet"),
     "xlm-roberta-one-label": dict(labels=1, style="new", activation=None, family="xlm-roberta"),
+    "camembert-three-labels": dict(labels=3, style="new", activation=None, family="camembert"),
 }
 
 
@@ -57,6 +58,12 @@ def classifier(base, family, labels):
         config = transformers.XLMRobertaConfig(
             vocab_size=len(tokenizer), type_vocab_size=1, max_position_embeddings=42, **sizes)
         kind = transformers.XLMRobertaForSequenceClassification
+    elif family == "camembert":
+        tokenizer = make_models.camembert_tokenizer(base)
+        tokenizer.model_max_length = 32
+        config = transformers.CamembertConfig(
+            vocab_size=len(tokenizer), type_vocab_size=1, max_position_embeddings=42, **sizes)
+        kind = transformers.CamembertForSequenceClassification
     elif family == "mpnet":
         tokenizer = make_models.mpnet_tokenizer(base)
         tokenizer.model_max_length = 32

@@ -147,15 +147,25 @@ def roberta_tokenizer(base):
                                          model_max_length=FAMILY_LIMIT)
 
 
-def xlm_roberta_tokenizer(base):
-    """Unigram: each word as a piece after a space and a common one, each letter a rare one."""
-    pieces = [(p, 0.0) for p in ("<s>", "<pad>", "</s>", "<unk>")]
+def unigram_pieces(special):
+    """Each word as a piece after a space and a common one, each letter a rare one."""
+    pieces = [(piece, 0.0) for piece in special]
     pieces += [("\u2581" + word, -3.0 - i / 16) for i, word in enumerate(dict.fromkeys(WORDS))]
     pieces += [(piece, -5.0 - i / 16) for i, piece in enumerate(PIECES)]
     pieces += [(letter, -9.0 - i / 16) for i, letter in enumerate("\u2581" + LETTERS + ".,;!?-\u96e8")
                if letter not in PIECES]
-    pieces += [("<mask>", 0.0)]
+    return pieces + [("<mask>", 0.0)]
+
+
+def xlm_roberta_tokenizer(base):
+    pieces = unigram_pieces(["<s>", "<pad>", "</s>", "<unk>"])
     return transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=FAMILY_LIMIT)
+
+
+def camembert_tokenizer(base):
+    """The first five places are taken by what the model never uses, as in the published files."""
+    pieces = unigram_pieces(["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>"])
+    return transformers.CamembertTokenizer(vocab=pieces, model_max_length=FAMILY_LIMIT)
 
 
 def sizes(words, hidden, **others):

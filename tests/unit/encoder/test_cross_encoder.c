@@ -14,8 +14,8 @@
 #define FOLDER "tests/golden/cross_encoders/"
 
 static const char *const models[] = {
-    "one-label",        "one-label-logits",      "three-labels",      "distilbert-one-label",
-    "mpnet-two-labels", "xlm-roberta-one-label", "roberta-two-labels"};
+    "one-label",        "one-label-logits",      "three-labels",       "distilbert-one-label",
+    "mpnet-two-labels", "xlm-roberta-one-label", "roberta-two-labels", "camembert-three-labels"};
 static const struct encoder_options in_f32 = {.precision = PRECISION_F32};
 enum { MODELS = sizeof models / sizeof models[0], FILE_LIMIT = 1 << 20, REPEATS = 300 };
 
