@@ -29,11 +29,15 @@ static const char about[] =
     "else ~/.local/share/sbertd/models.\n\n"
     "Exit codes: 0 done, 1 not removed, 2 error.";
 
-enum { OPTION_FROM = 256, OPTION_JSON, OPTION_NAME, OPTION_ALL };
+enum { OPTION_FROM = 256, OPTION_JSON, OPTION_NAME, OPTION_ALL, OPTION_PROMPTS };
 
 static const struct argp_option option_table[] = {
     {"from", OPTION_FROM, "SOURCE", 0, "pull: hub, pip or auto (the hub, else pip)", 0},
     {"name", OPTION_NAME, "NAME", 0, "import, pull: the name to give it", 0},
+    {"prompts", OPTION_PROMPTS, "known|none", 0,
+     "import, pull: add the prompts that its authors recommend, where it has none (pull does; "
+     "import does not)",
+     0},
     {"all", OPTION_ALL, NULL, 0, "list --json: also what is known and not installed", 0},
     {"json", OPTION_JSON, NULL, 0, "list, show, verify: print JSON", 0},
     {"yes", 'y', NULL, 0, "rm: do not ask", 0},
@@ -85,6 +89,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_NAME:
         line->options.name = argument;
+        return 0;
+    case OPTION_PROMPTS:
+        if (strcmp(argument, "known") != 0 && strcmp(argument, "none") != 0)
+            argp_error(state, "--prompts is known or none, not %s", argument);
+        line->options.prompts = argument[0] == 'k' ? PROMPTS_KNOWN : PROMPTS_NONE;
         return 0;
     case OPTION_ALL:
         line->options.all = true;

@@ -11,6 +11,7 @@
 #include "cli/model/folders.h"
 #include "cli/model/loads.h"
 #include "cli/model/pinned.h"
+#include "cli/model/recommend.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 
@@ -143,8 +144,20 @@ static int name_staged(struct staging *staging, const char *own,
     return 0;
 }
 
+/* The prompts that are known for the name it gets, else for the one it came by. */
+static int add_prompts(const struct staging *staging, const char *own, bool *ret_added,
+                       struct err *err)
+{
+    const struct registry_model *known = registry_find(strrchr(staging->target, '/') + 1);
+
+    if (!known)
+        known = registry_find(own);
+    int r = recommend_check(known, own, err);
+    return r == 0 ? recommend_prompts(known, staging->path, ret_added, err) : r;
+}
+
 static int import(const struct model_options *options, bool folder, char **ret_target,
-                  struct err *err)
+                  bool *ret_prompts, struct err *err)
 {
     struct staging staging = {0};
     char *target = NULL, *own = default_name(options->argument, folder);
@@ -157,6 +170,8 @@ static int import(const struct model_options *options, bool folder, char **ret_t
         r = stage(options->argument, folder, &staging, options, err);
     if (r == 0)
         r = name_staged(&staging, own, options, err);
+    if (r == 0 && options->prompts == PROMPTS_KNOWN)
+        r = add_prompts(&staging, own, ret_prompts, err);
     if (r == 0 && !(target = strdup(staging.target)))
         r = err_memory(err, "a folder's name");
     if (r == 0)
@@ -176,6 +191,7 @@ int sbert_model_import(const struct model_options *options)
     struct err err = {0};
     struct stat status;
     char *target = NULL;
+    bool prompts = false;
     int r = 0;
 
     /* A folder is loaded where it is, before anything is copied. */
@@ -184,10 +200,12 @@ int sbert_model_import(const struct model_options *options)
     else if (S_ISDIR(status.st_mode))
         r = model_loads(options->argument, &err);
     if (r == 0)
-        r = import(options, S_ISDIR(status.st_mode), &target, &err);
+        r = import(options, S_ISDIR(status.st_mode), &target, &prompts, &err);
     if (r < 0)
         return terminal_fail(&err);
     printf("the model is in %s\n", target);
+    if (prompts)
+        recommend_print(strrchr(target, '/') + 1);
     free(target);
     return EXIT_FOUND;
 }

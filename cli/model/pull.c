@@ -78,7 +78,7 @@ static int pull(const struct registry_model *model, const struct model_options *
     progress_finish(&progress, r == 0);
     if (r == 0)
         r = check_staging(model, staging->path, err);
-    if (r == 0)
+    if (r == 0 && options->prompts != PROMPTS_NONE)
         r = recommend_prompts(model, staging->path, ret_prompts, err);
     return r == 0 ? staging_install(staging, err) : r;
 }
@@ -89,6 +89,8 @@ static int pull_as(const struct registry_model *model, const char *name,
     struct err err;
     struct staging staging = {0};
 
+    if (options->prompts == PROMPTS_KNOWN && recommend_check(model, model->hub_name, &err) < 0)
+        return terminal_fail(&err);
     if (staging_open(&staging, name, &err) < 0)
         return terminal_fail(&err);
     char *target = strdup(staging.target);
@@ -100,9 +102,7 @@ static int pull_as(const struct registry_model *model, const char *name,
     if (r == 0)
         printf("%s is in %s\n", name, target);
     if (r == 0 && prompts)
-        printf("Its folder had no prompts, so it has those that its authors recommend now (see "
-               "sbert-model show %s);\nconfig_sentence_transformers.json there has them.\n",
-               name);
+        recommend_print(name);
     free(target);
     return r == 0 ? EXIT_FOUND : terminal_fail(&err);
 }

@@ -3,6 +3,7 @@
  */
 #include "cli/model/recommend.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,11 @@
 #define SETTINGS "config_sentence_transformers.json"
 
 enum { SETTINGS_LIMIT = 1 << 20 };
+
+static bool known(const struct registry_model *model)
+{
+    return model && (model->query_prompt || model->document_prompt);
+}
 
 static bool has_prompts(const json_t *settings)
 {
@@ -42,7 +48,7 @@ int recommend_prompts(const struct registry_model *model, const char *folder, bo
     int r = 0;
 
     *ret_added = false;
-    if (!model || (!model->query_prompt && !model->document_prompt))
+    if (!known(model))
         goto out;
     if (!path) {
         r = err_memory(err, folder);
@@ -66,4 +72,18 @@ out:
     json_decref(settings);
     free(path);
     return r;
+}
+
+int recommend_check(const struct registry_model *model, const char *name, struct err *err)
+{
+    return known(model)
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "no prompts are known for %s (--prompts=none)", name);
+}
+
+void recommend_print(const char *name)
+{
+    printf("Its folder had no prompts, so it has those that its authors recommend now (see\n"
+           "sbert-model show %s); --prompts=none leaves them out.\n",
+           name);
 }

@@ -13,4 +13,11 @@
 int recommend_prompts(const struct registry_model *model, const char *folder, bool *ret_added,
                       struct err *err);
 
+/* ERR_NOT_FOUND unless prompts are known for the model, which may be NULL; `name` is for the
+ * message. */
+int recommend_check(const struct registry_model *model, const char *name, struct err *err);
+
+/* Tells a person that the model installed as `name` has been given prompts. */
+void recommend_print(const char *name);
+
 #endif

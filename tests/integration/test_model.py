@@ -306,6 +306,97 @@ def test_a_known_model_that_nothing_is_pinned_for_comes_by_its_name(tmp_path):
         hub.close()
 
 
+PROMPTS = {
+    "multilingual-e5-small": ("intfloat/multilingual-e5-small",
+                              {"query": "query: ", "document": "passage: "}),
+    "bge-base-en-v1.5": ("BAAI/bge-base-en-v1.5",
+                         {"query": "Represent this sentence for searching relevant passages: ",
+                          "document": ""}),
+}
+
+
+def prompts_of(folder, name):
+    return json.loads(sbert_model(folder, "show", name, "--json").stdout)["prompts"]
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_pulled_model_has_its_authors_prompts_or_none_where_they_are_not_wanted(name, tmp_path):
+    hub_name, prompts = PROMPTS[name]
+    hub = Hub(GOLDEN / "cls-32", hub_name)
+    try:
+        answer = sbert_model(tmp_path, "pull", name, HF_ENDPOINT=hub.url)
+        assert answer.returncode == 0, answer.stderr
+        assert "--prompts=none" in answer.stdout
+        assert prompts_of(tmp_path, name) == prompts
+        shown = json.loads(sbert_model(tmp_path, "show", name, "--json").stdout)
+        assert shown["query_prompt"] == prompts["query"]
+        assert shown["document_prompt"] == (prompts["document"] or None)
+        assert shown["default_prompt_name"] is None
+        answer = sbert_model(tmp_path, "pull", hub_name, "--name=plain", "--prompts=none",
+                             HF_ENDPOINT=hub.url)
+        assert answer.returncode == 0 and "prompts" not in answer.stdout
+        assert prompts_of(tmp_path, "plain") == prompts_of(tmp_path, GOLDEN / "cls-32")
+    finally:
+        hub.close()
+
+
+def test_an_imported_model_gets_prompts_only_where_they_are_asked_for(tmp_path):
+    name = "multilingual-e5-small"
+    source = tmp_path / name
+    shutil.copytree(GOLDEN / "cls-32", source)
+    assert sbert_model(tmp_path, "import", source).returncode == 0
+    assert prompts_of(tmp_path, name) == prompts_of(tmp_path, source)
+    assert sbert_model(tmp_path, "rm", name, "--yes").returncode == 0
+    answer = sbert_model(tmp_path, "import", source, "--prompts=known")
+    assert answer.returncode == 0, answer.stderr
+    assert prompts_of(tmp_path, name) == PROMPTS[name][1]
+    answer = sbert_model(tmp_path, "import", source, "--name=mine", "--prompts=known")
+    assert answer.returncode == 0 and prompts_of(tmp_path, "mine") == PROMPTS[name][1]
+    assert not any(prompts_of(tmp_path, source).values())  # what was imported is as it was
+
+    # Of a model that is not known nothing is guessed, and a model's own prompts stay.
+    answer = sbert_model(tmp_path, "import", GOLDEN / "mean-64", "--prompts=known")
+    assert answer.returncode == 2 and "no prompts are known for mean-64" in answer.stderr
+    answer = sbert_model(tmp_path, "import", GOLDEN / "prompts-16", "--name=bge-small-en-v1.5",
+                         "--prompts=known")
+    assert answer.returncode == 0 and "its authors" not in answer.stdout
+    assert prompts_of(tmp_path, "bge-small-en-v1.5")["query"] == "find a word: "
+    assert visible(tmp_path) == ["bge-small-en-v1.5", "mine", name]
+
+
+def test_prompts_that_are_not_known_are_no_reason_to_fetch_a_model(tiny_hub, tmp_path):
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", "--prompts=known",
+                         HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "no prompts are known for somebody/tiny" in answer.stderr
+    assert visible(tmp_path) == []
+    assert not tiny_hub.asked_for("model-00001-of-00002.safetensors")
+
+
+def test_a_model_is_shown_module_by_module(tmp_path):
+    shown = json.loads(sbert_model(tmp_path, "show", GOLDEN / "dense-16", "--json").stdout)
+    assert (shown["dimension"], shown["truncate_dim"], shown["normalize"]) == (16, 16, True)
+    assert [module["type"] for module in shown["modules"]] == [
+        "Transformer", "Pooling", "Dense", "LayerNorm", "Normalize", "Dense", "Dense", "Normalize"]
+    assert shown["modules"][0]["activation"] == "GELU"
+    assert shown["modules"][1] == {"type": "Pooling", "pooling_mode": "mean", "include_prompt": True}
+    assert shown["modules"][2] == {"type": "Dense", "in_features": 32, "out_features": 48,
+                                   "activation": "Tanh", "bias": True, "residual": False}
+    assert shown["modules"][6] == {"type": "Dense", "in_features": 24, "out_features": 24,
+                                   "activation": "Identity", "bias": False, "residual": True}
+    lines = sbert_model(tmp_path, "show", GOLDEN / "dense-16").stdout.splitlines()
+    assert f"{'truncate_dim':18} 16" in lines
+    assert (f"{'module':18} Dense, in_features 32, out_features 48, activation Tanh, bias yes, "
+            "residual no") in lines
+    assert f"{'module':18} LayerNorm, dimension 48" in lines
+
+    shown = json.loads(sbert_model(tmp_path, "show", GOLDEN / "prompts-16", "--json").stdout)
+    assert shown["modules"][1]["include_prompt"] is False and shown["truncate_dim"] is None
+    assert shown["prompts"] == {"query": "find a word: ", "passage": "text", "document": ""}
+    lines = sbert_model(tmp_path, "show", GOLDEN / "prompts-16").stdout.splitlines()
+    assert f"{'prompt':18} query: \"find a word: \"" in lines
+    assert not [line for line in lines if line.startswith("truncate_dim")]
+
+
 def test_a_cross_encoder_of_the_hub_is_pulled_too(tmp_path):
     hub = Hub(ROOT / "tests/golden/cross_encoders/one-label", "somebody/judge")
     try:
@@ -491,6 +582,6 @@ def test_help_and_wrong_use(tmp_path):
     shown = sbert_model(tmp_path, "--help")
     assert shown.returncode == 0 and len(shown.stdout.splitlines()) <= 40
     assert "sbertd" in sbert_model(tmp_path, "--version").stdout
-    for arguments in ([], ["fly"], ["pull"], ["show", "a", "b"], ["pull", NAME, "--from=mars"],
+    for arguments in ([], ["fly"], ["pull"], ["show", "a", "b"], ["pull", NAME, "--from=mars"], ["pull", NAME, "--prompts=mars"],
                       ["import", GOLDEN / "cls-32", "--name=a/b"]):
         assert sbert_model(tmp_path, *arguments).returncode == 2, arguments
