@@ -262,8 +262,8 @@ bench-service: all ## time the daemon from outside: adding, asking, asking durin
 
 REFERENCE_PYTHON ?= $(BENCH_PYTHON)
 .PHONY: test-reference
-test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS=--all-lengths)
-	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode $(REFERENCE_ARGS)
+test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS='--family mpnet --all-lengths')
+	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode --data '$(TEST_DATA)' $(REFERENCE_ARGS)
 
 $(CACHE)/bench-venv/bin/python: | $(CACHE)/bench-venv/peers ;
 # torch first, so that what depends on it takes this one. A peer that cannot be had is named here and
