@@ -21,6 +21,10 @@ static const struct command {
     {"collections", sbert_index_collections},
     {"create", sbert_index_create},
     {"fields", sbert_index_fields},
+    {"backup", sbert_index_backup},
+    {"restore", sbert_index_restore},
+    {"check", sbert_index_check},
+    {"repair", sbert_index_repair},
     {"pairs", sbert_index_pairs},
     {"dedup", sbert_index_dedup},
     {"clusters", sbert_index_clusters},
@@ -71,6 +75,10 @@ static const struct argp parser = {
     "  create NAME             make a collection\n"
     "  collections [create NAME | drop NAME]\n"
     "  fields [add NAME:TYPE...]  what filters can ask for\n"
+    "  backup FILE             a copy of everything, while the daemon goes on\n"
+    "  restore FILE            put a backup into a data folder\n"
+    "  check                   store, indexes and checksums\n"
+    "  repair                  save what can be read of a damaged store\n"
     "  pairs FILE [FILE2]      the most similar pairs of texts\n"
     "  dedup FILE              groups of near-duplicates\n"
     "  clusters FILE           communities, or k-means\n"

@@ -24,6 +24,13 @@ static void collection_free(struct collection *collection)
     free(collection);
 }
 
+/* Keys begin again in another store, and seconds of creation tell the two apart. */
+void collection_snapshot_mark(const struct store_collection *stored, char *ret_mark, size_t size)
+{
+    snprintf(ret_mark, size, "%lld %lld %s", (long long)stored->key, (long long)stored->created_at,
+             stored->fingerprint[0] ? stored->fingerprint : "-");
+}
+
 /* A collection as the store has it, without an index yet, with one reference: the table's. */
 static int collection_new(struct engine *engine, const struct store_collection *stored,
                           struct collection **ret_collection, struct err *err)
@@ -36,10 +43,7 @@ static int collection_new(struct engine *engine, const struct store_collection *
     collection->stored = *stored;
     if (stored->fingerprint[0])
         collection->model = models_find_fingerprint(&engine->models, stored->fingerprint);
-    /* Keys begin again in another store, and seconds of creation tell the two apart. */
-    snprintf(collection->snapshot_mark, sizeof collection->snapshot_mark, "%lld %lld %s",
-             (long long)stored->key, (long long)stored->created_at,
-             stored->fingerprint[0] ? stored->fingerprint : "-");
+    collection_snapshot_mark(stored, collection->snapshot_mark, sizeof collection->snapshot_mark);
     collection->snapshot = data_folder_snapshot(&engine->folder, stored->key);
     int r = collection->snapshot ? filter_cache_open(&collection->filters, err)
                                  : err_memory(err, "a collection");

@@ -169,6 +169,9 @@ int collections_open(struct engine *engine, struct err *err);
 void collections_close(struct engine *engine);
 void collections_cancel(struct engine *engine); /* ends long work on every index */
 
+/* What ties a snapshot to a collection of this store and its model. */
+void collection_snapshot_mark(const struct store_collection *stored, char *ret_mark, size_t size);
+
 /* Finds a collection for use until collection_release. ERR_NOT_FOUND says what to do; ERR_BUSY: its
  * index is being loaded. */
 int collection_take(struct engine *engine, const char *name, struct collection **ret_collection,
@@ -330,6 +333,9 @@ struct engine {
     bool shut;
 
     int cancel; /* __atomic, for it is lent as volatile int */
+
+    atomic_bool backing_up;
+    atomic_llong backup_done, backup_total; /* pages of the backup under way */
 
     atomic_uint_fast64_t documents_added, documents_replaced, documents_unchanged,
         documents_deleted, queries_answered;

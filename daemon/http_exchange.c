@@ -215,7 +215,7 @@ static enum MHD_Result hand_to_worker(struct exchange *exchange)
 {
     struct service *service = exchange->service;
     const struct route *route = exchange->call.route;
-    bool bulk = exchange->is_lines ||
+    bool bulk = exchange->is_lines || route->kind == ROUTE_BULK ||
                 (route->kind == ROUTE_BY_SIZE && exchange->body.size > LIMIT_INTERACTIVE);
     struct MHD_Connection *connection = exchange->connection;
     struct err err = {0};

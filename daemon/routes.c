@@ -17,6 +17,8 @@ static const struct route table[] = {
     {"GET", "/health", ROUTE_AT_ONCE, BODY_NONE, answer_health, {NULL}},
     {"GET", "/openapi.json", ROUTE_AT_ONCE, BODY_NONE, answer_openapi, {NULL}},
     {"GET", "/v1/status", ROUTE_INTERACTIVE, BODY_NONE, answer_status, {NULL}},
+    {"POST", "/v1/backup", ROUTE_BULK, BODY_JSON, answer_backup, {NULL}},
+    {"POST", "/v1/check", ROUTE_BULK, BODY_JSON, answer_check, {NULL}},
     {"POST", "/v1/embeddings", ROUTE_BY_SIZE, BODY_JSON, answer_embeddings, {NULL}},
     {"POST", "/v1/similarity", ROUTE_BY_SIZE, BODY_JSON, answer_similarity, {NULL}},
     {"POST", "/rerank", ROUTE_INTERACTIVE, BODY_JSON, answer_rerank, {NULL}},

@@ -17,6 +17,7 @@ struct call;
 enum route_kind {
     ROUTE_AT_ONCE,     /* answered by the loop itself: takes no time and needs no engine */
     ROUTE_INTERACTIVE, /* short */
+    ROUTE_BULK,        /* long: waits for its turn among the bulk ones */
     ROUTE_BY_SIZE,     /* interactive where the body is small, else bulk */
 };
 
@@ -87,6 +88,8 @@ void call_release(struct call *call);
 int answer_health(struct call *call);
 int answer_openapi(struct call *call);
 int answer_status(struct call *call);
+int answer_backup(struct call *call);
+int answer_check(struct call *call);
 
 int answer_embeddings(struct call *call);
 int answer_similarity(struct call *call);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "daemon/engine_care.h"
 #include "daemon/openapi.h"
 #include "daemon/routes.h"
 
@@ -148,6 +149,22 @@ static void put_engine(struct json_writer *writer, struct engine *engine)
     json_close(writer, '}');
 }
 
+static void put_backup(struct json_writer *writer, struct engine *engine)
+{
+    int64_t done, total;
+
+    engine_backup_progress(engine, &done, &total);
+    json_key(writer, "backup");
+    if (total == 0) {
+        json_put_null(writer);
+        return;
+    }
+    json_open(writer, '{');
+    json_member_integer(writer, "pages_done", done);
+    json_member_integer(writer, "pages", total);
+    json_close(writer, '}');
+}
+
 int answer_status(struct call *call)
 {
     struct service *service = call->service;
@@ -180,6 +197,7 @@ int answer_status(struct call *call)
     json_member_integer(&writer, "passages", passages);
     put_requests(&writer, service);
     put_engine(&writer, service->engine);
+    put_backup(&writer, service->engine);
     json_close(&writer, '}');
     json_line_end(&writer);
     return answer_done(call, &writer);

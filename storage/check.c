@@ -80,17 +80,23 @@ static int check_references(struct connection *connection, struct err *err)
     return r;
 }
 
+int check_connection(struct connection *connection, struct err *err)
+{
+    int r = check_file(connection, err);
+    if (r == 0)
+        r = check_references(connection, err);
+    for (size_t i = 0; i < sizeof invariants / sizeof invariants[0] && r == 0; i++)
+        r = check_invariant(connection, &invariants[i], err);
+    return r;
+}
+
 int store_check(struct store *store, struct err *err)
 {
     struct connection *connection = NULL;
     int r = store_read_begin(store, &connection, err);
     if (r < 0)
         return r;
-    r = check_file(connection, err);
-    if (r == 0)
-        r = check_references(connection, err);
-    for (size_t i = 0; i < sizeof invariants / sizeof invariants[0] && r == 0; i++)
-        r = check_invariant(connection, &invariants[i], err);
+    r = check_connection(connection, err);
     store_read_end(store, connection);
     return r;
 }

@@ -52,8 +52,7 @@ static int fail_io(struct connection *connection, int rc, struct err *err)
         connection->path, sqlite3_errstr(rc));
 }
 
-/* Fills `err` from a result code of SQLite on this connection. */
-static int fail(struct connection *connection, int rc, struct err *err)
+int connection_fail(struct connection *connection, int rc, struct err *err)
 {
     const char *path = connection->path;
     const char *message = sqlite3_errmsg(connection->db);
@@ -64,11 +63,11 @@ static int fail(struct connection *connection, int rc, struct err *err)
                        path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_set(
-            err, ERR_CORRUPT,
-            "%s is damaged or not a database (%s): put a copy of it back, or use another "
-            "data folder",
-            path, message);
+        return err_set(err, ERR_CORRUPT,
+                       "%s is damaged or not a database (%s): sbert-index check tells more, "
+                       "sbert-index repair "
+                       "saves what can be read, sbert-index restore puts a backup back",
+                       path, message);
     case SQLITE_IOERR:
         return fail_io(connection, rc, err);
     case SQLITE_CANTOPEN:
@@ -95,7 +94,7 @@ static int connection_open(struct connection *connection, const char *path, cons
     int rc =
         sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, VFS);
     if (rc != SQLITE_OK) {
-        r = connection->db ? fail(connection, rc, err) : err_memory(err, "SQLite");
+        r = connection->db ? connection_fail(connection, rc, err) : err_memory(err, "SQLite");
         goto out;
     }
     sqlite3_extended_result_codes(connection->db, 1);
@@ -140,6 +139,11 @@ int connection_open_read(struct connection *connection, const char *path, struct
     return r;
 }
 
+int connection_open_plain(struct connection *connection, const char *path, struct err *err)
+{
+    return connection_open(connection, path, "", err);
+}
+
 void connection_close(struct connection *connection)
 {
     for (size_t i = 0; i < connection->cached; i++)
@@ -151,7 +155,7 @@ void connection_close(struct connection *connection)
 int connection_execute(struct connection *connection, const char *sql, struct err *err)
 {
     int rc = sqlite3_exec(connection->db, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : fail(connection, rc, err);
+    return rc == SQLITE_OK ? 0 : connection_fail(connection, rc, err);
 }
 
 int connection_number(struct connection *connection, const char *sql, int64_t *ret_number,
@@ -232,7 +236,7 @@ int query_next(struct query *query, bool *ret_row, struct err *err)
         }
         query->rc = rc;
     }
-    return fail(query->connection, query->rc, err);
+    return connection_fail(query->connection, query->rc, err);
 }
 
 void query_end(struct query *query)

@@ -32,7 +32,12 @@ struct connection {
  * On failure there is nothing to close. */
 int connection_open_write(struct connection *connection, const char *path, struct err *err);
 int connection_open_read(struct connection *connection, const char *path, struct err *err);
+/* As it is: nothing of the file is changed by opening it. */
+int connection_open_plain(struct connection *connection, const char *path, struct err *err);
 void connection_close(struct connection *connection); /* accepts a zeroed one */
+
+/* Fills `err` from a result code of SQLite on this connection. */
+int connection_fail(struct connection *connection, int rc, struct err *err);
 
 /* Runs SQL that gives no rows, or whose rows do not matter; it is not kept. */
 int connection_execute(struct connection *connection, const char *sql, struct err *err);

@@ -117,6 +117,11 @@ int document_get(struct connection *connection, int64_t collection, const char *
 int rows_finish(const struct buf *rows, struct arena *arena, struct store_row **ret_rows,
                 size_t *ret_count, struct err *err);
 
+/* --- check.c --- */
+
+/* As store_check, on any connection. */
+int check_connection(struct connection *connection, struct err *err);
+
 /* --- fields.c --- */
 
 struct field_row {
