@@ -20,26 +20,26 @@ int engine_add(struct engine *engine, const char *collection,
     if (r)
         return r;
 
-    r = batch_take_collection(&batch, collection, err);
+    r = add_batch_take_collection(&batch, collection, err);
     if (!r)
-        r = batch_prepare(&batch, err);
+        r = add_batch_prepare(&batch, err);
     for (int attempt = 0; !r && attempt < ADD_ATTEMPTS; attempt++) {
         /* which texts are new? */
-        r = batch_plan(&batch, err);
+        r = add_batch_plan(&batch, err);
         /* passages and vectors for those */
         if (!r)
-            r = batch_encode(&batch, err);
+            r = add_batch_encode(&batch, err);
         /* all on disk in one transaction, then into the index */
         if (!r)
-            r = batch_commit(&batch, err);
+            r = add_batch_commit(&batch, err);
         if (r != ERR_BUSY)
             break;
         r = attempt + 1 < ADD_ATTEMPTS ? 0 : r;
     }
     if (!r)
-        batch_report(&batch, ret_result);
+        add_batch_report(&batch, ret_result);
 
-    batch_release(&batch);
+    add_batch_release(&batch);
     engine_leave(engine);
     return r;
 }

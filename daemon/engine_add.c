@@ -18,7 +18,7 @@ enum { HASH_ID_SIZE = 32 };
 
 /* The default one is made by the commit, so that an add that is refused leaves nothing behind;
  * until then the documents are checked and encoded for what it will be. */
-int batch_take_collection(struct add_batch *batch, const char *name, struct err *err)
+int add_batch_take_collection(struct add_batch *batch, const char *name, struct err *err)
 {
     int r = collection_take(batch->engine, name, &batch->collection, err);
     if (r != ERR_NOT_FOUND || strcmp(name, ENGINE_DEFAULT_COLLECTION) != 0)
@@ -42,7 +42,7 @@ static int make_collection(struct add_batch *batch, struct err *err)
     return 0;
 }
 
-void batch_release(struct add_batch *batch)
+void add_batch_release(struct add_batch *batch)
 {
     if (batch->collection != &batch->planned)
         collection_release(batch->engine, batch->collection);
@@ -138,7 +138,7 @@ static int prepare_document(struct add_batch *batch, const struct engine_documen
     return 0;
 }
 
-int batch_prepare(struct add_batch *batch, struct err *err)
+int add_batch_prepare(struct add_batch *batch, struct err *err)
 {
     batch->documents = arena_alloc(batch->arena, batch->count, sizeof *batch->documents);
     batch->plans = arena_alloc(batch->arena, batch->count, sizeof *batch->plans);
@@ -158,7 +158,7 @@ int batch_prepare(struct add_batch *batch, struct err *err)
     return 0;
 }
 
-int batch_plan(struct add_batch *batch, struct err *err)
+int add_batch_plan(struct add_batch *batch, struct err *err)
 {
     return store_plan(batch->engine->store, batch->collection->stored.key, batch->documents,
                       batch->count, batch->plans, err);
@@ -265,7 +265,7 @@ static int encode_passages(struct add_batch *batch, const struct encode_work *wo
     return 0;
 }
 
-int batch_encode(struct add_batch *batch, struct err *err)
+int add_batch_encode(struct add_batch *batch, struct err *err)
 {
     struct encode_work work = {0};
     work.documents = arena_alloc(batch->arena, batch->count, sizeof *work.documents);
@@ -279,7 +279,7 @@ int batch_encode(struct add_batch *batch, struct err *err)
 
 /* --- committing --- */
 
-int batch_commit(struct add_batch *batch, struct err *err)
+int add_batch_commit(struct add_batch *batch, struct err *err)
 {
     struct store_changes changes;
     int r = batch->collection == &batch->planned ? make_collection(batch, err) : 0;
@@ -295,7 +295,7 @@ int batch_commit(struct add_batch *batch, struct err *err)
     return r;
 }
 
-void batch_report(const struct add_batch *batch, struct engine_add_result *ret_result)
+void add_batch_report(const struct add_batch *batch, struct engine_add_result *ret_result)
 {
     struct engine_add_result result = {.ids = batch->ids};
     for (size_t i = 0; i < batch->count; i++) {

@@ -269,18 +269,18 @@ struct add_batch {
 };
 
 /* Finds the collection, or plans to make it. */
-int batch_take_collection(struct add_batch *batch, const char *name, struct err *err);
+int add_batch_take_collection(struct add_batch *batch, const char *name, struct err *err);
 /* Checks the documents and gives each its hash and id. */
-int batch_prepare(struct add_batch *batch, struct err *err);
+int add_batch_prepare(struct add_batch *batch, struct err *err);
 /* Asks the store which of them it has already. */
-int batch_plan(struct add_batch *batch, struct err *err);
+int add_batch_plan(struct add_batch *batch, struct err *err);
 /* Gives those whose text is new passages and vectors. */
-int batch_encode(struct add_batch *batch, struct err *err);
+int add_batch_encode(struct add_batch *batch, struct err *err);
 /* One transaction, then the index. ERR_BUSY: the store has changed since the plan. */
-int batch_commit(struct add_batch *batch, struct err *err);
+int add_batch_commit(struct add_batch *batch, struct err *err);
 /* What it did, in numbers; counts them for engine_get_stats too. */
-void batch_report(const struct add_batch *batch, struct engine_add_result *ret_result);
-void batch_release(struct add_batch *batch);
+void add_batch_report(const struct add_batch *batch, struct engine_add_result *ret_result);
+void add_batch_release(struct add_batch *batch);
 
 /* --- a search, step by step: engine_search.c --- */
 
