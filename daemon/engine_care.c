@@ -289,7 +289,7 @@ static int open_folder(struct data_folder *ret_folder, const char *path, struct 
 static int check_snapshot(const struct data_folder *folder, const struct store_collection *stored,
                           struct engine_check *check, struct arena *arena, struct err *err)
 {
-    const struct index_options options = collection_index_options(stored);
+    const struct index_options options = collection_index_options(stored, INDEX_PRECISION_DEFAULT);
     struct vector_index *index = NULL;
     struct err reason = {0};
     char mark[128];

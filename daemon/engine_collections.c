@@ -264,7 +264,8 @@ static int create(struct engine *engine, struct store_collection *stored, struct
     struct collection *collection;
     r = collection_new(engine, stored, &collection, err);
     if (!r) {
-        struct index_options options = collection_index_options(engine, stored);
+        struct index_options options =
+            collection_index_options(stored, engine->options.index_precision);
         r = index_create(&collection->index, &options, err);
         atomic_store(&collection->ready, r == 0);
         if (!r)

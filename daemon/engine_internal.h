@@ -219,8 +219,8 @@ int collection_catch_up(struct engine *engine, struct collection *collection,
 int collection_save(struct engine *engine, struct collection *collection, struct err *err);
 
 /* The index's options for a collection. */
-struct index_options collection_index_options(const struct engine *engine,
-                                              const struct store_collection *stored);
+struct index_options collection_index_options(const struct store_collection *stored,
+                                              enum index_precision precision);
 
 /* --- filters and fields: engine_filter.c --- */
 

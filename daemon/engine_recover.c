@@ -18,12 +18,11 @@ enum {
     REPLAY_REPORT_SECONDS = 2, /* between two lines about a long one */
 };
 
-struct index_options collection_index_options(const struct engine *engine,
-                                              const struct store_collection *stored)
+struct index_options collection_index_options(const struct store_collection *stored,
+                                              enum index_precision precision)
 {
-    struct index_options options = {.dimension = stored->dimension,
-                                    .precision = engine->options.index_precision,
-                                    .build_threads = cpu_count()};
+    struct index_options options = {
+        .dimension = stored->dimension, .precision = precision, .build_threads = cpu_count()};
     options.metric = strcmp(stored->metric, "dot") == 0  ? METRIC_DOT
                      : strcmp(stored->metric, "l2") == 0 ? METRIC_L2
                                                          : METRIC_COSINE;
@@ -90,7 +89,8 @@ int collection_catch_up(struct engine *engine, struct collection *collection,
 static int load_snapshot(struct engine *engine, struct collection *collection, struct err *err)
 {
     const struct store_collection *stored = &collection->stored;
-    const struct index_options options = collection_index_options(engine, stored);
+    const struct index_options options =
+        collection_index_options(stored, engine->options.index_precision);
     struct vector_index *index;
     struct index_stats stats;
     int64_t floor;
@@ -114,7 +114,8 @@ static int load_snapshot(struct engine *engine, struct collection *collection, s
 static int rebuild(struct engine *engine, struct collection *collection, const volatile int *cancel,
                    size_t *ret_replayed, struct err *err)
 {
-    const struct index_options options = collection_index_options(engine, &collection->stored);
+    const struct index_options options =
+        collection_index_options(&collection->stored, engine->options.index_precision);
     /* Once the store has grown on, a snapshot that was refused could look right by its sequence. */
     (void)unlink(collection->snapshot);
     index_free(collection->index);
