@@ -44,7 +44,7 @@ CXXFLAGS += -std=gnu++17 $(COMMON) $(WARNINGS) \
 LDFLAGS  += -pthread $(SANITIZE) -Wl,--as-needed
 
 LIBS_base    := -lcrypto -ljansson -lm
-LIBS_encoder := -lopenblas -lutf8proc $(LIBS_base)
+LIBS_encoder := -lopenblas -lutf8proc -lxxhash $(LIBS_base)
 LIBS_index   := -L$(FAISS)/lib -Wl,-rpath-link,$(FAISS)/lib -lfaiss_c -lfaiss -lgomp -lopenblas \
     -lxxhash -lstdc++ $(LIBS_base)
 LIBS_storage := -lsqlite3 $(LIBS_base)

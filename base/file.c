@@ -61,6 +61,12 @@ void file_unmap(struct file_map *map)
     *map = (struct file_map){0};
 }
 
+void file_forget(const struct file_map *map)
+{
+    if (map->data)
+        (void)madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
+}
+
 static int read_all(int fd, char *data, size_t size, size_t *ret_got)
 {
     size_t got = 0;

@@ -24,6 +24,9 @@ struct file_map {
 int file_map(struct file_map *ret_map, const char *path, struct err *err);
 void file_unmap(struct file_map *map); /* accepts a zeroed map */
 
+/* Gives back the memory of what was read of it; what is read again is taken from the file again. */
+void file_forget(const struct file_map *map); /* accepts a zeroed map */
+
 /* Reads a regular file of at most `limit` bytes into fresh memory with a NUL after it; the caller
  * frees it. ERR_LIMIT when the file is larger. */
 int file_read(char **ret_data, size_t *ret_size, const char *path, size_t limit, struct err *err);

@@ -110,6 +110,7 @@ static int open_parts(struct encoder *encoder, const char *folder,
     if (r < 0)
         return r;
     encoder->info.backend = backend->name;
+    encoder->info.weights_source = transformer_weights_source(encoder->transformer);
     encoder->info.isa = kernels->isa;
     return 0;
 }

@@ -34,6 +34,7 @@ struct encoder_info {
     const char *folder;
     const char *architecture;     /* "bert" */
     const char *precision;        /* what runs: "f32", "bf16", "int8" */
+    const char *weights_source;   /* where packed weights are from, in a clause: "mapped from ..." */
     const char *precision_reason; /* why, in a clause: "asked for", or why auto picked it */
     const char *backend;          /* which matrix product runs: "openblas", "packed" ... */
     const char *isa;              /* "avx512", "avx2", "generic" */

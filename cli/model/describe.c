@@ -1,10 +1,16 @@
 /* Composing and printing a model's description. */
 #include "cli/model/describe.h"
 
+#include <dirent.h>
+#include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
 #include "encoder/model/registry.h"
+#include "encoder/transformer/weight_cache.h"
 
 static json_t *describe_head(const struct head_module *head)
 {
@@ -56,6 +62,32 @@ static json_t *describe_cut(const struct model *model)
     return model->dimension < whole ? json_integer((json_int_t)model->dimension) : json_null();
 }
 
+static int is_packed(const struct dirent *entry)
+{
+    return fnmatch(WEIGHT_CACHE_PATTERN, entry->d_name, 0) == 0;
+}
+
+/* [{"file", "bytes"}] of the packed weights that stand beside the model; NULL where there are none.
+ */
+static json_t *describe_packed(const struct model *model)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(model->transformer_folder, &entries, is_packed, alphasort);
+    json_t *list = count > 0 ? json_array() : NULL;
+
+    for (int i = 0; i < count; i++) {
+        struct stat status;
+        char *path = file_join(model->transformer_folder, entries[i]->d_name);
+        if (path && stat(path, &status) == 0)
+            json_array_append_new(
+                list, json_pack("{s:s, s:I}", "file", path, "bytes", (json_int_t)status.st_size));
+        free(path);
+        free(entries[i]);
+    }
+    free(entries);
+    return list;
+}
+
 json_t *model_describe(const char *name, const struct model *model)
 {
     char pooling[POOLING_NAME_SIZE];
@@ -77,6 +109,9 @@ json_t *model_describe(const char *name, const struct model *model)
         model->query_prompt, "document_prompt", model->document_prompt, "default_prompt_name",
         model->default_prompt_name, "prompts", describe_prompts(model), "modules",
         describe_modules(model, pooling));
+    json_t *packed = describe_packed(model);
+    if (json && packed)
+        json_object_set_new(json, "packed_weights", packed);
     if (json && known && known->licence)
         json_object_set_new(json, "licence", json_string(known->licence));
     return json;
@@ -118,6 +153,13 @@ static void print_prompts(const json_t *prompts)
         printf("%-18s %s: \"%s\"\n", "prompt", name, json_string_value(text));
 }
 
+static void print_packed(const json_t *file)
+{
+    printf("%-18s %s, %lld bytes\n", "packed_weights",
+           json_string_value(json_object_get(file, "file")),
+           (long long)json_integer_value(json_object_get(file, "bytes")));
+}
+
 void model_print(const json_t *description)
 {
     const char *key;
@@ -128,7 +170,8 @@ void model_print(const json_t *description)
     json_object_foreach((json_t *)(uintptr_t)description, key, value)
     {
         if (json_is_array(value)) {
-            json_array_foreach(value, i, module) print_module(module);
+            bool packed = strcmp(key, "packed_weights") == 0;
+            json_array_foreach(value, i, module)(packed ? print_packed : print_module)(module);
         } else if (json_is_object(value)) {
             print_prompts(value);
         } else if (!json_is_null(value)) {

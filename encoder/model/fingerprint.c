@@ -109,8 +109,12 @@ int fingerprint_model(struct model *model, char *const *weights, size_t weights_
         r = err_memory(err, "the fingerprint");
         goto out;
     }
+    size_t before_weights = text.size;
     for (size_t i = 0; r == 0 && i < weights_count; i++)
         r = append_weights(&text, weights[i], err);
+    if (r == 0)
+        r = digest_bytes_hex(text.data + before_weights, text.size - before_weights,
+                             model->weights_fingerprint, err);
     if (r == 0)
         r = head_each_file(model, append_weights, &text, err);
     if (r == 0)

@@ -14,7 +14,7 @@
 
 struct model;
 
-/* Fills model->fingerprint from its folder and settings. `weights` and `weights_count` are the
+/* Fills model->fingerprint and weights_fingerprint from its folder and settings. `weights` and `weights_count` are the
  * paths of the weight files. */
 int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
                       struct err *err);

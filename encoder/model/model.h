@@ -119,6 +119,7 @@ struct model {
     const char *default_prompt_name; /* or NULL */
 
     char fingerprint[DIGEST_HEX_SIZE];
+    char weights_fingerprint[DIGEST_HEX_SIZE]; /* of the transformer's weights alone */
 
     struct model_storage *storage; /* mapped files and converted tensors, behind the pointers */
 };

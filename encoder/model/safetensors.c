@@ -265,6 +265,11 @@ void safetensors_close(struct safetensors *file)
     free(file);
 }
 
+void safetensors_forget(const struct safetensors *file)
+{
+    file_forget(&file->map);
+}
+
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name)
 {
     struct tensor wanted = {.name = name};

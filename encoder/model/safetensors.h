@@ -36,6 +36,9 @@ int safetensors_parse(struct safetensors **ret_file, const void *data, size_t si
                       const char *name, struct err *err);
 void safetensors_close(struct safetensors *file); /* accepts NULL */
 
+/* Gives back the memory of what was read of the mapped file; what is read again is mapped again. */
+void safetensors_forget(const struct safetensors *file);
+
 /* The tensor of that name, or NULL. Lives as long as the file. Thread-safe. */
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name);
 

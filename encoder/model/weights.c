@@ -172,6 +172,12 @@ void weights_close(struct model_storage *weights)
     free(weights);
 }
 
+void weights_forget(const struct model_storage *weights)
+{
+    for (size_t i = 0; i < weights->count; i++)
+        safetensors_forget(weights->files[i]);
+}
+
 char *const *weights_paths(const struct model_storage *weights, size_t *ret_count)
 {
     *ret_count = weights->count;

@@ -7,41 +7,50 @@
 
 #include <stdlib.h>
 
+#include "encoder/model/weights.h"
 #include "encoder/transformer/attention.h"
+#include "encoder/transformer/packed_weights.h"
 #include "encoder/transformer/pooling.h"
 #include "encoder/transformer/relative_bias.h"
 #include "encoder/transformer/vector_head.h"
 
+/* By enum layer_product. */
 struct layer_weights {
-    struct matmul_weight *qkv; /* query, key and value side by side */
-    struct matmul_weight *attention_output;
-    struct matmul_weight *intermediate;
-    struct matmul_weight *output;
+    struct matmul_weight *products[LAYER_PRODUCTS];
 };
 
 struct transformer {
     const struct model *model;
     const struct kernels *kernels;
     const struct matmul_backend *backend;
+    struct packed_weights packed;
     struct relative_bias relative_bias;
     struct layer_weights layers[];
 };
 
-static int prepare_layer(struct layer_weights *weights, const struct transformer_layer *layer,
-                         const struct kernels *kernels, const struct matmul_backend *backend,
-                         struct err *err)
+/* Prepares all products in the order of their packed weights, which stand at `packed` one after
+ * another, or nowhere yet where it is NULL. */
+static int prepare_products(struct transformer *transformer, const unsigned char *packed,
+                            struct err *err)
 {
-    const struct linear qkv[3] = {layer->query, layer->key, layer->value};
-    int r = matmul_prepare(&weights->qkv, backend, kernels, qkv, 3, NULL, err);
-    if (r == 0)
-        r = matmul_prepare(&weights->attention_output, backend, kernels, &layer->attention_output,
-                           1, NULL, err);
-    if (r == 0)
-        r = matmul_prepare(&weights->intermediate, backend, kernels, &layer->intermediate, 1, NULL,
-                           err);
-    if (r == 0)
-        r = matmul_prepare(&weights->output, backend, kernels, &layer->output, 1, NULL, err);
-    return r;
+    const struct matmul_backend *backend = transformer->backend;
+    const struct kernels *kernels = transformer->kernels;
+
+    for (size_t i = 0; i < transformer->model->layers * LAYER_PRODUCTS; i++) {
+        const struct transformer_layer *layer = &transformer->model->layer[i / LAYER_PRODUCTS];
+        struct matmul_weight **weight =
+            &transformer->layers[i / LAYER_PRODUCTS].products[i % LAYER_PRODUCTS];
+        struct linear linears[LAYER_PRODUCT_MAX_LINEARS];
+        size_t size, count = packed_weights_linears(layer, (enum layer_product)(i % LAYER_PRODUCTS),
+                                                    linears);
+        int r = matmul_packed_size(backend, kernels, linears, count, &size, err);
+        if (r == 0)
+            r = matmul_prepare(weight, backend, kernels, linears, count, packed, err);
+        if (r < 0)
+            return r;
+        packed = packed ? packed + size : NULL;
+    }
+    return 0;
 }
 
 int transformer_open(struct transformer **ret_transformer, const struct model *model,
@@ -56,12 +65,17 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
     transformer->kernels = kernels;
     transformer->backend = backend;
     int r = relative_bias_open(&transformer->relative_bias, model, err);
-    for (size_t i = 0; r == 0 && i < model->layers; i++)
-        r = prepare_layer(&transformer->layers[i], &model->layer[i], kernels, backend, err);
+    if (r == 0)
+        r = packed_weights_open(&transformer->packed, model, kernels, backend, err);
+    if (r == 0)
+        r = prepare_products(transformer, transformer->packed.cache.weights, err);
     if (r < 0) {
         transformer_close(transformer);
         return r;
     }
+    /* What was read to be packed, or to be hashed, is not read again but for the embeddings. */
+    if (backend->pack)
+        weights_forget(model->storage);
     *ret_transformer = transformer;
     return 0;
 }
@@ -70,14 +84,16 @@ void transformer_close(struct transformer *transformer)
 {
     if (!transformer)
         return;
-    for (size_t i = 0; i < transformer->model->layers; i++) {
-        matmul_release(transformer->layers[i].qkv);
-        matmul_release(transformer->layers[i].attention_output);
-        matmul_release(transformer->layers[i].intermediate);
-        matmul_release(transformer->layers[i].output);
-    }
+    for (size_t i = 0; i < transformer->model->layers * LAYER_PRODUCTS; i++)
+        matmul_release(transformer->layers[i / LAYER_PRODUCTS].products[i % LAYER_PRODUCTS]);
+    packed_weights_close(&transformer->packed);
     relative_bias_close(&transformer->relative_bias);
     free(transformer);
+}
+
+const char *transformer_weights_source(const struct transformer *transformer)
+{
+    return transformer->packed.source;
 }
 
 const struct matmul_backend *transformer_backend(const struct transformer *transformer)
@@ -185,13 +201,13 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
                            struct workspace *workspace, struct team *team)
 {
     const struct model *model = transformer->model;
-    const struct layer_weights *weights = &transformer->layers[layer];
+    struct matmul_weight *const *weights = transformer->layers[layer].products;
     const void *x = as_input(transformer, workspace, workspace->x);
     const void *context = as_input(transformer, workspace, workspace->context);
     size_t tokens = workspace->batch.tokens;
 
     /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b */
-    multiply(team, weights->qkv, x, tokens, workspace->qkv);
+    multiply(team, weights[PRODUCT_QKV], x, tokens, workspace->qkv);
 
     /* context (tokens, hidden) = softmax(q k^T / sqrt(head size) + bias) v, per sequence and head
      */
@@ -200,14 +216,15 @@ void transformer_run_layer(const struct transformer *transformer, size_t layer,
         convert_row(transformer, workspace, workspace->context, t);
 
     /* x = norm(x + context Wo^T + b) */
-    multiply(team, weights->attention_output, context, tokens, workspace->y);
+    multiply(team, weights[PRODUCT_ATTENTION_OUTPUT], context, tokens, workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].attention_norm);
 
     /* inner (tokens, intermediate) = activation(x W1^T + b) */
-    multiply_inner(team, weights->intermediate, x, tokens, model->activation, workspace->inner);
+    multiply_inner(team, weights[PRODUCT_INTERMEDIATE], x, tokens, model->activation,
+                   workspace->inner);
 
     /* x = norm(x + inner W2^T + b) */
-    multiply(team, weights->output, workspace->inner, tokens, workspace->y);
+    multiply(team, weights[PRODUCT_OUTPUT], workspace->inner, tokens, workspace->y);
     add_and_norm(transformer, workspace, &model->layer[layer].output_norm);
 }
 

@@ -23,6 +23,9 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
                      struct err *err);
 void transformer_close(struct transformer *transformer); /* accepts NULL */
 
+/* Where its packed weights are from, in a clause: for people. */
+const char *transformer_weights_source(const struct transformer *transformer);
+
 /* The backend that it was opened with, for sizing workspaces. */
 const struct matmul_backend *transformer_backend(const struct transformer *transformer);
 

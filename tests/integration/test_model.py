@@ -526,6 +526,20 @@ def test_a_folder_comes_in_is_shown_and_goes(tmp_path):
     assert source.exists()
 
 
+def test_packed_weights_beside_a_model_are_shown_and_go_with_it(tmp_path):
+    sbert_model(tmp_path, "import", GOLDEN / "mean-64", "--name=mine")
+    before = json.loads(sbert_model(tmp_path, "show", "mine", "--json").stdout)
+    (tmp_path / "models" / "mine" / "sbertd-f32-avx2.weights").write_bytes(bytes(5000))
+    shown = json.loads(sbert_model(tmp_path, "show", "mine", "--json").stdout)
+    assert "packed_weights" not in before
+    assert [file["bytes"] for file in shown["packed_weights"]] == [5000]
+    assert shown["fingerprint"] == before["fingerprint"]
+    assert "sbertd-f32-avx2.weights, 5000 bytes" in sbert_model(tmp_path, "show", "mine").stdout
+    assert sbert_model(tmp_path, "verify", "mine").returncode == 0
+    assert sbert_model(tmp_path, "rm", "mine", "--yes").returncode == 0
+    assert not (tmp_path / "models" / "mine").exists()
+
+
 def test_a_folder_that_does_not_load_is_not_imported(tmp_path):
     source = tmp_path / "broken"
     shutil.copytree(GOLDEN / "cls-32", source)
