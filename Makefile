@@ -233,6 +233,12 @@ unit-bins: $(UNIT_BINS)
 fuzz-bins: $(FUZZ_BINS)
 bench-bins: $(BENCH_BINS)
 
+FUZZ_COUNT ?= 1000000
+.PHONY: fuzz-snapshot
+fuzz-snapshot: ## a million altered index snapshots under AddressSanitizer (FUZZ_COUNT= for fewer)
+	@$(MAKE) --no-print-directory MODE=asan $(BUILD)/asan/fuzz/index/fuzz_snapshot
+	@$(BUILD)/asan/fuzz/index/fuzz_snapshot $(FUZZ_COUNT)x tests/fuzz/index/corpus/snapshot
+
 FUZZ_SECONDS ?= 3600
 fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for less)
 	@$(MAKE) --no-print-directory CC=clang CXX=clang++ MODE=asan BUILD=$(BUILD)/libfuzzer \
@@ -266,6 +272,19 @@ test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-
 	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode --data '$(TEST_DATA)' $(REFERENCE_ARGS)
 
 $(CACHE)/bench-venv/bin/python: | $(CACHE)/bench-venv/peers ;
+INDEX_PYTHON ?= $(CACHE)/bench-index-venv/bin/python
+SIZES ?= 10k,100k,1m
+.PHONY: bench-index
+bench-index: all $(O)/bench/index/bench_index $(INDEX_PYTHON) ## the index beside its peers (SIZES=10k,100k,1m)
+	@$(INDEX_PYTHON) tests/bench/index.py --ours $(O)/bench/index/bench_index \
+	    --encode $(BIN)/sbert-encode --data '$(or $(SBERTD_TEST_DATA),../shared/data)' \
+	    --folder '$(CACHE)/bench-index' --sizes '$(SIZES)'
+
+$(CACHE)/bench-index-venv/bin/python:
+	python3 -m venv $(CACHE)/bench-index-venv
+	$(CACHE)/bench-index-venv/bin/pip install --quiet numpy==2.4.6 faiss-cpu==1.15.1 hnswlib==0.8.0 \
+	    usearch==2.26.6 pgserver==0.1.4 psycopg2-binary==2.9.13
+
 # torch first, so that what depends on it takes this one. A peer that cannot be had is named here and
 # then left out.
 $(CACHE)/bench-venv/peers: Makefile

@@ -10,12 +10,12 @@
 
 enum {
     LARGEST_DIMENSION = 65536,
-    DEFAULT_FLAT_LIMIT = 100000,
+    DEFAULT_FLAT_LIMIT = 20000,
     DEFAULT_SEGMENT_SIZE = 1 << 18,
     DEFAULT_M = 16,
     DEFAULT_EF_CONSTRUCTION = 100,
     DEFAULT_EF_SEARCH = 96,
-    TAIL_SIZE = 1 << 15,
+    TAIL_SIZE = 1 << 13,
     LARGEST_EF = 1 << 20,
     LARGEST_THREADS = 1024,
     LEAST_TRIMMED = 1 << 20, /* bytes whose end is worth giving memory back to the system */

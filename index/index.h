@@ -53,7 +53,7 @@ struct index_options {
     enum index_metric metric;
     enum index_kind kind;
     enum index_precision precision;
-    size_t flat_limit;      /* vectors; 0: 100000 */
+    size_t flat_limit;      /* vectors; 0: 20000 */
     size_t segment_size;    /* the most vectors in a segment; 0: 262144 */
     size_t M;               /* HNSW links a node; 0: 16 */
     size_t ef_construction; /* 0: 100 */

@@ -20,7 +20,7 @@ enum {
     DEAD_SHARE = 4,    /* a segment is rebuilt when more than 1 in so many of its rows is dead */
     LEAST_DEAD = 256,  /* below that, a tail is not worth closing for its dead rows */
     SLICE_ROWS = 2048, /* rows that are linked between two looks at `cancel` */
-    MOST_SOURCES = 2,
+    MOST_SOURCES = 8,
 };
 
 struct work {
@@ -101,14 +101,14 @@ static const struct view_part *find_base(const struct work *work, size_t source,
 {
     const struct view_part *best = NULL, *parts = work->view->parts;
     size_t live = view_part_live(&parts[source]);
-    for (size_t i = 0; i < closed_count(work->view); i++)
+    for (size_t i = 0; live <= segment_size && i < closed_count(work->view); i++)
         if (i != source && parts[i].segment->graph && parts[i].count >= live &&
             parts[i].count <= segment_size - live && (!best || parts[i].count < best->count))
             best = &parts[i];
     return best;
 }
 
-/* A part without a graph; or the smallest with one that another can take in. */
+/* The first part without a graph; or else one with a graph that another can take in. */
 static void choose_link(struct work *work, size_t segment_size)
 {
     const struct view_part *parts = work->view->parts;
@@ -124,13 +124,34 @@ static void choose_link(struct work *work, size_t segment_size)
     }
 }
 
+/* Where many parts wait for a graph, as many at once as fit: the base's links are copied each time.
+ */
+static void choose_more(struct work *work, size_t segment_size)
+{
+    const struct view_part *parts = work->view->parts;
+    if (!work->source_count || parts[work->sources[0]].segment->graph)
+        return;
+    size_t taken = work->base ? work->base->count : 0;
+    taken += view_part_live(&parts[work->sources[0]]);
+    size_t room = segment_size > taken ? segment_size - taken : 0;
+    for (size_t i = work->sources[0] + 1;
+         i < closed_count(work->view) && work->source_count < MOST_SOURCES; i++) {
+        size_t live = view_part_live(&parts[i]);
+        if (parts[i].segment->graph || live > room)
+            continue;
+        work->sources[work->source_count++] = i;
+        room -= live;
+    }
+}
+
 static struct work choose(const struct vector_index *index, const struct view *view)
 {
     struct work work = {.view = view, .has_graph = wants_graphs(index, view)};
     choose_dead(&work);
-    if (!work.source_count && work.has_graph)
+    if (!work.source_count && work.has_graph) {
         choose_link(&work, index->options.segment_size);
-    else if (!work.source_count)
+        choose_more(&work, index->options.segment_size);
+    } else if (!work.source_count)
         choose_small(&work, index_tail_size(index));
     work.first = work.base ? work.base->count : 0;
     for (size_t i = 0; i < work.source_count; i++)

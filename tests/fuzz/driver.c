@@ -1,7 +1,7 @@
 /* The main() of a fuzz target where libFuzzer is not: replays seeds, then random mutations of them
- * for some seconds.
+ * for some seconds, or so many of them.
  *
- *     fuzz_NAME SECONDS SEED_FILE_OR_FOLDER...
+ *     fuzz_NAME SECONDS|COUNTx SEED_FILE_OR_FOLDER...
  *
  * $FUZZ_SEED (1) starts the random numbers, so that a run can be repeated. It follows no coverage:
  * the long search is libFuzzer's (`make fuzz`). An input that crashes, or takes too long, is
@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,7 +194,7 @@ int main(int argc, char **argv)
     unsigned long tries = 0;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: %s SECONDS SEED_FILE_OR_FOLDER...\n", argv[0]);
+        fprintf(stderr, "usage: %s SECONDS|COUNTx SEED_FILE_OR_FOLDER...\n", argv[0]);
         return 2;
     }
     for (int i = 2; i < argc; i++)
@@ -217,7 +218,9 @@ int main(int argc, char **argv)
         load_seed(i);
         try_input();
     }
-    for (double end = now() + atof(argv[1]); now() < end; tries++) {
+    char *rest;
+    double limit = strtod(argv[1], &rest), end = now() + limit;
+    for (bool counts = *rest == 'x'; counts ? (double)tries < limit : now() < end; tries++) {
         load_seed(below(seed_count));
         for (size_t changes = 1 + below(MOST_CHANGES); changes > 0; changes--)
             mutate();

@@ -399,6 +399,68 @@ static void random_histories_answer_as_the_oracle_does(void **state)
     }
 }
 
+/* Half of all leave and come again under new ids, ten times, as documents that change do. */
+static void recall_stays_and_space_comes_back_however_often_half_is_replaced(void **state)
+{
+    (void)state;
+    enum { DIMENSION = 24, COUNT = 6000, QUERIES = 50, ROUNDS = 10 };
+    const struct index_search_options near = {.top_k = 10};
+    float *vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *vectors);
+    const float *queries = vectors + COUNT * DIMENSION;
+    int64_t *ids = calloc(COUNT, sizeof *ids);
+    struct random_numbers random = {151};
+    struct oracle oracle = {.metric = METRIC_COSINE, .dimension = DIMENSION};
+    int64_t next = COUNT + 1;
+    struct err err = {0};
+    assert_non_null(ids);
+    random_clustered(&random, 10, 40, COUNT + QUERIES, DIMENSION, vectors);
+    struct vector_index *index = new_index(
+        (struct index_options){.dimension = DIMENSION, .kind = INDEX_HNSW, .segment_size = COUNT});
+    add(index, &oracle, 1, vectors, COUNT, 1);
+    for (size_t i = 0; i < COUNT; i++)
+        ids[i] = (int64_t)i + 1;
+    maintain_all(index);
+    size_t bytes = stats_of(index).bytes;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = round % 2; i < COUNT; i += 2) {
+            oracle_remove(&oracle, ids[i]);
+            assert_int_equal(index_apply(index, &next, vectors + i * DIMENSION, 1, &ids[i], 1,
+                                         (int64_t)round, &err),
+                             0);
+            oracle_add(&oracle, next, vectors + i * DIMENSION);
+            ids[i] = next++;
+        }
+        maintain_all(index);
+        assert_true(check_search(&oracle, index, queries, QUERIES, &near) > 0.99);
+        assert_int_equal(stats_of(index).live, COUNT);
+        assert_true(stats_of(index).bytes < 2 * bytes);
+    }
+    index_free(index);
+    oracle_release(&oracle);
+    free(ids);
+    free(vectors);
+}
+
+static void a_scan_that_is_shared_out_finds_the_same(void **state)
+{
+    (void)state;
+    enum { DIMENSION = 256, COUNT = 12000, QUERIES = 3 }; /* more than 8 MiB of rows */
+    const struct index_search_options exact = {.top_k = 10, .exact = true};
+    float *vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *vectors);
+    struct random_numbers random = {153};
+    struct oracle oracle = {.metric = METRIC_DOT, .dimension = DIMENSION};
+    random_clustered(&random, 10, 40, COUNT + QUERIES, DIMENSION, vectors);
+    struct vector_index *index = new_index(
+        (struct index_options){.dimension = DIMENSION, .metric = METRIC_DOT, .kind = INDEX_FLAT});
+    add(index, &oracle, 1, vectors, COUNT, 1);
+    check_search(&oracle, index, vectors + COUNT * DIMENSION, QUERIES, &exact);
+    for (size_t q = 0; q < QUERIES; q++)
+        check_search(&oracle, index, vectors + (COUNT + q) * DIMENSION, 1, &exact);
+    index_free(index);
+    oracle_release(&oracle);
+    free(vectors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +471,8 @@ int main(void)
         cmocka_unit_test(small_segments_become_few),
         cmocka_unit_test(a_cancelled_build_leaves_the_index_as_it_was),
         cmocka_unit_test(the_same_work_gives_the_same_answers),
+        cmocka_unit_test(recall_stays_and_space_comes_back_however_often_half_is_replaced),
+        cmocka_unit_test(a_scan_that_is_shared_out_finds_the_same),
         cmocka_unit_test(random_histories_answer_as_the_oracle_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,299 @@
+"""Times our index beside faiss, hnswlib, usearch and pgvector on the same vectors of real text.
+
+    tests/bench/index.py --ours build/.../bench_index --encode build/bin/sbert-encode \
+        --data ../shared/data --folder CACHE [--sizes 10000,100000] [--threads 2] [--peers NAME,...]
+
+Each library runs in a process of its own, one after the other, on the vectors that index/corpus.py
+made. A graph's queue is the shortest of a few at which recall@10 reaches 0.99 (ours: its default).
+Peers are called from Python, which costs them some 10 to 30 microseconds a query. What is missing is
+reported, and so is the machine's load, since timings beside other work are noisy.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "index"))
+from corpus import Corpus, PART  # noqa: E402
+
+TOP_K = 10
+WANTED_RECALL = 0.99
+QUEUES = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+ONE_CLIENT, EIGHT_CLIENTS = 1000, 4000
+
+
+def load(folder, count):
+    parts = [np.load(f"{folder}/part-{part:03}.npy", mmap_mode="r")
+             for part in range((count + PART - 1) // PART)]
+    return (np.concatenate(parts)[:count], np.ascontiguousarray(np.load(f"{folder}/queries.npy")),
+            np.load(f"{folder}/truth-{count}.npy"))
+
+
+def find_truth(folder, count):
+    """The 10 nearest of each query by comparing all in f32, ids counted from 1; kept."""
+    path = pathlib.Path(folder) / f"truth-{count}.npy"
+    if path.exists():
+        return
+    queries = np.load(f"{folder}/queries.npy")
+    scores = np.empty((len(queries), 0), np.float32)
+    ids = np.empty((len(queries), 0), np.int64)
+    for part in range((count + PART - 1) // PART):
+        vectors = np.load(f"{folder}/part-{part:03}.npy")[:count - part * PART]
+        scores = np.concatenate([scores, queries @ vectors.T], axis=1)
+        ids = np.concatenate([ids, np.broadcast_to(np.arange(len(vectors)) + part * PART + 1,
+                                                   (len(queries), len(vectors)))], axis=1)
+        best = np.lexsort((ids, -scores), axis=1)[:, :TOP_K]
+        scores, ids = np.take_along_axis(scores, best, 1), np.take_along_axis(ids, best, 1)
+    np.save(path, ids)
+
+
+def resident():
+    for line in open("/proc/self/status", encoding="ascii"):
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+# --- peers: each gives an object with build(vectors), set_queue(ef) and search(query) -> positions ---
+
+class FaissFlat:
+    def __init__(self, threads):
+        import faiss
+        self.faiss, self.threads = faiss, threads
+
+    def build(self, vectors):
+        self.index = self.faiss.IndexFlatIP(vectors.shape[1])
+        self.index.add(vectors)
+        self.faiss.omp_set_num_threads(1)
+
+    def search(self, query):
+        return self.index.search(query[None], TOP_K)[1][0]
+
+
+class FaissHnsw(FaissFlat):
+    def build(self, vectors):
+        self.faiss.omp_set_num_threads(self.threads)
+        self.index = self.faiss.IndexHNSWFlat(vectors.shape[1], 32, self.faiss.METRIC_INNER_PRODUCT)
+        self.index.add(vectors)
+        self.faiss.omp_set_num_threads(1)
+
+    def set_queue(self, length):
+        self.index.hnsw.efSearch = length
+
+
+class Hnswlib:
+    def __init__(self, threads):
+        import hnswlib
+        self.hnswlib, self.threads = hnswlib, threads
+
+    def build(self, vectors):
+        self.index = self.hnswlib.Index("ip", vectors.shape[1])
+        self.index.init_index(len(vectors), ef_construction=100, M=16)
+        self.index.add_items(vectors, num_threads=self.threads)
+
+    def set_queue(self, length):
+        self.index.set_ef(length)
+
+    def search(self, query):
+        return self.index.knn_query(query, TOP_K, num_threads=1)[0][0]
+
+
+class Usearch:
+    def __init__(self, threads):
+        from usearch.index import Index
+        self.Index, self.threads = Index, threads
+
+    def build(self, vectors):
+        self.index = self.Index(ndim=vectors.shape[1], metric="ip", dtype="bf16", connectivity=16,
+                                expansion_add=128)
+        self.index.add(np.arange(len(vectors)), np.ascontiguousarray(vectors),
+                       threads=self.threads)
+
+    def set_queue(self, length):
+        self.index.expansion_search = length
+
+    def search(self, query):
+        return self.index.search(query, TOP_K, threads=1).keys
+
+
+class Pgvector:
+    def __init__(self, threads):
+        import pgserver
+        import psycopg2
+        import tempfile
+        self.psycopg2, self.threads, self.local = psycopg2, threads, threading.local()
+        self.folder = tempfile.TemporaryDirectory()
+        self.server = pgserver.get_server(self.folder.name)
+        self.queue = QUEUES[0]
+
+    def connection(self):
+        if not hasattr(self.local, "cursor"):
+            connection = self.psycopg2.connect(self.server.get_uri())
+            connection.autocommit = True
+            self.local.cursor, self.local.queue = connection.cursor(), None
+        return self.local
+
+    def build(self, vectors):
+        import io
+        cursor = self.connection().cursor
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        cursor.execute(f"CREATE UNLOGGED TABLE v (id int, e vector({vectors.shape[1]}))")
+        for first in range(0, len(vectors), 5000):
+            rows = "".join(f"{first + i}\t[{','.join(map(str, v))}]\n"
+                           for i, v in enumerate(vectors[first:first + 5000].tolist()))
+            cursor.copy_from(io.StringIO(rows), "v")
+        cursor.execute("SET maintenance_work_mem = '2GB'")
+        cursor.execute(f"SET max_parallel_maintenance_workers = {self.threads - 1}")
+        cursor.execute("CREATE INDEX ON v USING hnsw (e vector_ip_ops) WITH (m = 16, ef_construction = 100)")
+
+    def set_queue(self, length):
+        self.queue = length
+
+    def search(self, query):
+        local = self.connection()
+        if local.queue != self.queue:
+            local.cursor.execute(f"SET hnsw.ef_search = {self.queue}")
+            local.queue = self.queue
+        local.cursor.execute("SELECT id FROM v ORDER BY e <#> %s LIMIT 10",
+                             ("[" + ",".join(map(str, query.tolist())) + "]",))
+        return [row[0] for row in local.cursor.fetchall()]
+
+
+PEERS = {"faiss exact": FaissFlat, "faiss HNSW32": FaissHnsw, "hnswlib": Hnswlib,
+         "usearch bf16": Usearch, "pgvector": Pgvector}
+
+
+def recall(peer, queries, truth, count=500):
+    hits = sum(len(set(np.asarray(peer.search(queries[q])) + 1) & set(truth[q]))
+               for q in range(count))
+    return hits / count / TOP_K
+
+
+def clients(peer, queries, number, total):
+    times = [[] for _ in range(number)]
+
+    def run(client):
+        for i in range(total // number):
+            query = queries[(client * (total // number) + i) % len(queries)]
+            start = time.perf_counter()
+            peer.search(query)
+            times[client].append(time.perf_counter() - start)
+
+    threads = [threading.Thread(target=run, args=(c,)) for c in range(number)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - start
+    every = sorted(t for client in times for t in client)
+    return {"p50_ms": every[len(every) // 2] * 1e3, "p99_ms": every[len(every) * 99 // 100] * 1e3,
+            "a_second": len(every) / took}
+
+
+def run_peer(name, folder, count, threads):
+    vectors, queries, truth = load(folder, count)
+    peer = PEERS[name](threads)
+    before, start = resident(), time.perf_counter()
+    peer.build(vectors)
+    result = {"build_seconds": time.perf_counter() - start,
+              "rss_bytes_each": (resident() - before) / count}
+    if hasattr(peer, "set_queue"):
+        for result["ef"] in QUEUES:
+            peer.set_queue(result["ef"])
+            result["recall"] = recall(peer, queries, truth)
+            if result["recall"] >= WANTED_RECALL:
+                break
+    else:
+        result["recall"] = recall(peer, queries, truth, 100)
+    few = not hasattr(peer, "set_queue")
+    result["one_client"] = clients(peer, queries, 1, 100 if few else ONE_CLIENT)
+    result["eight_clients"] = clients(peer, queries, 8, 160 if few else EIGHT_CLIENTS)
+    print(json.dumps(result))
+
+
+# --- the report ---
+
+def line(name, result):
+    if "error" in result:
+        print(f"  {name:<14} {result['error']}")
+        return
+    one, eight = result["one_client"], result["eight_clients"]
+    print(f"  {name:<14} {result['build_seconds']:8.2f} s {result['rss_bytes_each']:7.0f} B "
+          f"{one['p50_ms']:8.3f} {one['p99_ms']:8.3f} {eight['p50_ms']:8.3f} {eight['p99_ms']:8.3f} "
+          f"{eight['a_second']:8.0f} {result.get('recall', one.get('recall', 0)):7.4f}"
+          + (f"  ef {result['ef']}" if "ef" in result else ""))
+
+
+def child(arguments):
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        return {"error": f"left out: {said[:120]}"}
+
+
+def report(options, corpus, count):
+    print(f"\n{corpus.describe(count)}")
+    print(f"  {'':<14} {'build':>10} {'memory':>9} {'1 client p50, p99 ms':>17} "
+          f"{'8 clients p50, p99':>17} {'a second':>8} {'recall':>7}")
+    for precision in ("f32", "f16", "int8"):
+        result = child([options.ours, options.folder, str(count), f"precision={precision}",
+                        f"threads={options.threads}", "select=1"])
+        line(f"ours {precision}", result)
+        if "error" in result:
+            continue
+        row = {"f32": 4, "f16": 2, "int8": 1}[precision] * 384 + (8 if precision == "int8" else 0)
+        bandwidth = count * row / result["exact"]["p50_ms"] / 1e6
+        print(f"    exact {result['exact']['p50_ms']:.2f} ms = {bandwidth:.1f} GB/s, "
+              f"{100 * bandwidth / result['stream_gb_s']:.0f}% of the {result['stream_gb_s']:.1f} of a "
+              f"summing loop (recall {result['exact']['recall']:.4f}); {result['add_a_second']:.0f} "
+              f"adds/s; saved in {result['save_seconds']:.2f} s, loaded in {result['load_seconds']:.2f} s")
+        print("    filters (first, p50 ms, recall): " + ", ".join(
+            f"{key[7:]}: {value['first_ms']:.2f}, {value['p50_ms']:.3f}, {value['recall']:.3f}"
+            for key, value in result.items() if key.startswith("filter_")))
+    for name in options.peers.split(","):
+        line(name, child([sys.executable, __file__, "--run", name, "--folder", options.folder,
+                          "--sizes", str(count), "--threads", str(options.threads)]))
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours")
+    parser.add_argument("--encode")
+    parser.add_argument("--data", default="../shared/data")
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--sizes", default="10000,100000,1000000")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--run", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    sizes = [int(size) for size in options.sizes.replace("k", "000").replace("m", "000000").split(",")]
+    if options.run:
+        run_peer(options.run, options.folder, sizes[0], options.threads)
+        return
+    corpus = Corpus(options.encode, options.data, options.folder, log=lambda text: None)
+    corpus.queries()
+    for part in range((max(sizes) + PART - 1) // PART):
+        corpus.encoded(f"part-{part:03}", corpus.part_texts(part))
+    model = next((text.split(":", 1)[1].strip() for text in open("/proc/cpuinfo", encoding="ascii")
+                  if text.startswith("model name")), platform.machine())
+    print(f"{model}, {options.threads} threads to build, load {os.getloadavg()[0]:.1f}; "
+          f"recall@{TOP_K} against comparing all in f32")
+    for size in sizes:
+        find_truth(options.folder, size)
+        report(options, corpus, size)
+
+
+if __name__ == "__main__":
+    main()
