@@ -22,6 +22,8 @@ struct model_storage {
     struct safetensors **files; /* [count], as paths */
     size_t count;
     struct arena converted; /* tensors that were not f32 */
+    struct weights_tensor *given;
+    size_t given_count, given_capacity;
 };
 
 /* Adds a file to the set, which has room for it; takes `path` over. */
@@ -169,6 +171,7 @@ void weights_close(struct model_storage *weights)
     free(weights->files);
     free(weights->paths);
     arena_release(&weights->converted);
+    free(weights->given);
     free(weights);
 }
 
@@ -245,6 +248,27 @@ static const float *convert(struct model_storage *weights, const struct tensor *
     return numbers;
 }
 
+static int note_given(struct model_storage *weights, const struct weights_tensor *tensor,
+                      struct err *err)
+{
+    if (weights->given_count == weights->given_capacity) {
+        size_t capacity = weights->given_capacity ? 2 * weights->given_capacity : 64;
+        struct weights_tensor *given = reallocarray(weights->given, capacity, sizeof *given);
+        if (!given)
+            return err_memory(err, tensor->name);
+        weights->given = given;
+        weights->given_capacity = capacity;
+    }
+    weights->given[weights->given_count++] = *tensor;
+    return 0;
+}
+
+const struct weights_tensor *weights_given(const struct model_storage *weights, size_t *ret_count)
+{
+    *ret_count = weights->given_count;
+    return weights->given;
+}
+
 int weights_get(struct model_storage *weights, const char *name, size_t rows, size_t columns,
                 const float **ret_numbers, struct err *err)
 {
@@ -267,6 +291,10 @@ int weights_get(struct model_storage *weights, const char *name, size_t rows, si
                                                       : convert(weights, tensor);
     if (!numbers)
         return err_memory(err, name);
+    struct weights_tensor given = {tensor->name, numbers, rows, columns};
+    int r = note_given(weights, &given, err);
+    if (r < 0)
+        return r;
     *ret_numbers = numbers;
     return 0;
 }

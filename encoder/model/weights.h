@@ -34,4 +34,13 @@ bool weights_have(const struct model_storage *weights, const char *name);
 int weights_get(struct model_storage *weights, const char *name, size_t rows, size_t columns,
                 const float **ret_numbers, struct err *err);
 
+/* The tensors that weights_get gave out, in the order they were asked for: which name in the files
+ * stands behind which pointer. Names and numbers live as long as `weights`. */
+struct weights_tensor {
+    const char *name;
+    const float *numbers;
+    size_t rows, columns; /* columns 0: a vector */
+};
+const struct weights_tensor *weights_given(const struct model_storage *weights, size_t *ret_count);
+
 #endif
