@@ -1,0 +1,7 @@
+/* The arithmetic of training for x86-64 with AVX-512. Compiled with flags of its own; never called
+ * unless kernels_choose found the CPU able. */
+#ifdef __x86_64__
+#define ARITHMETIC_TABLE arithmetic_avx512
+#define ARITHMETIC_ISA "avx512"
+#include "encoder/train/arithmetic.inc"
+#endif

@@ -1,0 +1,241 @@
+/* From hidden states to vectors and back: pooling, then the modules after it, which run over all
+ * sequences at once and on the calling thread, being small. */
+#include <math.h>
+#include <string.h>
+
+#include "encoder/train/pass.h"
+#include "encoder/train/product.h"
+#include "encoder/transformer/pooling.h"
+
+static const float least_length = 1e-12f; /* as in vector_head.c */
+
+/* --- pooling --- */
+
+static const float *last_hidden(const struct pass *pass)
+{
+    return pass->layers[pass->parameters->model->layers - 1].output;
+}
+
+void pass_pool(const struct pass *pass, size_t sequence)
+{
+    const struct model *model = pass->parameters->model;
+    size_t start = pass->batch.starts[sequence];
+
+    pooling_run(model, pass->kernels, last_hidden(pass) + start * model->hidden_size,
+                pass->batch.starts[sequence + 1] - start,
+                pass->pooled + sequence * model->pooled_size);
+}
+
+/* Token t's share in a weighted sum. */
+static float share_of(enum pooling_mode mode, size_t t, size_t tokens)
+{
+    float count = (float)tokens;
+    switch (mode) {
+    case POOLING_MEAN:
+        return 1 / count;
+    case POOLING_MEAN_SQRT_LEN:
+        return 1 / sqrtf(count);
+    case POOLING_WEIGHTED_MEAN:
+        return (float)(t + 1) * 2 / (count * (count + 1));
+    case POOLING_CLS:
+        return t == 0 ? 1 : 0;
+    case POOLING_LAST_TOKEN:
+        return t + 1 == tokens ? 1 : 0;
+    case POOLING_MAX:
+        break;
+    }
+    return 0;
+}
+
+/* Each number comes from the first token that has it. */
+static void max_back(const float *x, const float *vector, const float *vector_gradient,
+                     size_t tokens, size_t hidden, float *gradient)
+{
+    for (size_t i = 0; i < hidden; i++)
+        for (size_t t = 0; t < tokens; t++)
+            if (x[t * hidden + i] == vector[i]) {
+                gradient[t * hidden + i] += vector_gradient[i];
+                break;
+            }
+}
+
+void pass_pool_back(const struct pass *pass, const float *pooled_gradients, size_t sequence)
+{
+    const struct model *model = pass->parameters->model;
+    size_t hidden = model->hidden_size, start = pass->batch.starts[sequence];
+    size_t tokens = pass->batch.starts[sequence + 1] - start;
+    const float *vector = pass->pooled + sequence * model->pooled_size;
+    const float *vector_gradient = pooled_gradients + sequence * model->pooled_size;
+    float *gradient = pass->gradient + start * hidden;
+
+    memset(gradient, 0, tokens * hidden * sizeof *gradient);
+    for (unsigned mode = POOLING_CLS; mode <= POOLING_LAST_TOKEN; mode <<= 1) {
+        if (!(model->pooling & mode))
+            continue;
+        if (mode == POOLING_MAX)
+            max_back(last_hidden(pass) + start * hidden, vector, vector_gradient, tokens, hidden,
+                     gradient);
+        else
+            for (size_t t = 0; t < tokens; t++)
+                pass->kernels->accumulate(gradient + t * hidden, vector_gradient,
+                                          share_of((enum pooling_mode)mode, t, tokens), hidden);
+        vector += hidden;
+        vector_gradient += hidden;
+    }
+}
+
+/* --- modules --- */
+
+/* The i-th module; the last may be the Normalize that model->normalize stands for. */
+static struct head_module module_at(const struct pass *pass, size_t i)
+{
+    const struct model *model = pass->parameters->model;
+    size_t width = pass->parameters->output_size;
+
+    if (i < model->head_count)
+        return model->head[i];
+    return (struct head_module){.kind = HEAD_NORMALIZE, .in = width, .out = width};
+}
+
+static const float *module_input(const struct pass *pass, size_t i)
+{
+    return i ? pass->modules[i - 1].output : pass->pooled;
+}
+
+static void normalize(const struct pass *pass, const float *x, size_t width, float *y)
+{
+    for (size_t s = 0; s < pass->batch.sequences; s++, x += width, y += width) {
+        float length = sqrtf(pass->kernels->dot(x, x, width));
+        memcpy(y, x, width * sizeof *y);
+        pass->kernels->scale(y, 1 / fmaxf(length, least_length), width);
+    }
+}
+
+/* y = activation(x W^T + b) + x, or its projection. */
+static void dense(const struct pass *pass, const struct head_module *head, const float *x,
+                  const struct module_record *record)
+{
+    size_t sequences = pass->batch.sequences, out = head->out;
+
+    product_linear(x, sequences, head->in, head->linear.weight, head->linear.bias, out,
+                   record->before);
+    memcpy(record->output, record->before, sequences * out * sizeof(float));
+    pass->kernels->activate(head->activation, record->output, sequences * out);
+    if (head->residual && !head->projection.weight)
+        pass->kernels->accumulate(record->output, x, 1, sequences * out);
+    for (size_t s = 0; head->residual && head->projection.weight && s < sequences; s++)
+        for (size_t i = 0; i < out; i++)
+            record->output[s * out + i] += pass->kernels->dot(
+                x + s * head->in, head->projection.weight + i * head->in, head->in);
+}
+
+void pass_modules(struct pass *pass)
+{
+    for (size_t i = 0; i < pass->module_count; i++) {
+        struct head_module head = module_at(pass, i);
+        const struct module_record *record = &pass->modules[i];
+        const float *x = module_input(pass, i);
+        switch (head.kind) {
+        case HEAD_NORMALIZE:
+            normalize(pass, x, head.in, record->output);
+            break;
+        case HEAD_LAYER_NORM:
+            for (size_t s = 0; s < pass->batch.sequences; s++)
+                pass->arithmetic->norm_forward(x + s * head.in, &head.norm, head.in,
+                                               record->before + s * head.in, &record->inverse[s],
+                                               record->output + s * head.in);
+            break;
+        case HEAD_DENSE:
+            dense(pass, &head, x, record);
+            break;
+        }
+    }
+}
+
+/* x' = (y' - y (y . y')) / length. */
+static void normalize_back(const struct pass *pass, const float *x, const float *y, size_t width,
+                           const float *y_gradient, float *x_gradient)
+{
+    for (size_t s = 0; s < pass->batch.sequences; s++) {
+        size_t at = s * width;
+        float length = sqrtf(pass->kernels->dot(x + at, x + at, width));
+        float along = length > least_length ? pass->kernels->dot(y + at, y_gradient + at, width)
+                                            : 0; /* the length was not what it was divided by */
+        memcpy(x_gradient + at, y_gradient + at, width * sizeof *x_gradient);
+        pass->kernels->accumulate(x_gradient + at, y + at, -along, width);
+        pass->kernels->scale(x_gradient + at, 1 / fmaxf(length, least_length), width);
+    }
+}
+
+static void layer_norm_back(const struct pass *pass, const struct head_module *head,
+                            const struct module_record *record, const float *y_gradient,
+                            float *x_gradient)
+{
+    float *weight = gradient_of(pass->parameters, head->norm.weight);
+    float *bias = gradient_of(pass->parameters, head->norm.bias);
+
+    if (pass->keep == 0) {
+        memset(weight, 0, head->in * sizeof *weight);
+        memset(bias, 0, head->in * sizeof *bias);
+    }
+    for (size_t s = 0; s < pass->batch.sequences; s++)
+        pass->arithmetic->norm_backward(y_gradient + s * head->in, record->before + s * head->in,
+                                        record->inverse[s], head->norm.weight, head->in,
+                                        x_gradient + s * head->in, weight, bias);
+}
+
+static void dense_back(const struct pass *pass, const struct head_module *head, const float *x,
+                       const struct module_record *record, const float *y_gradient,
+                       float *x_gradient)
+{
+    const struct parameters *parameters = pass->parameters;
+    const struct linear *linear = &head->linear, *projection = &head->projection;
+    size_t sequences = pass->batch.sequences;
+
+    if (!head->residual || projection->weight)
+        memset(x_gradient, 0, sequences * head->in * sizeof *x_gradient);
+    else
+        memcpy(x_gradient, y_gradient, sequences * head->in * sizeof *x_gradient);
+    if (head->residual && projection->weight) {
+        product_to_input(y_gradient, sequences, head->out, projection->weight, head->in, 1,
+                         x_gradient);
+        product_to_weight(y_gradient, head->out, x, sequences, head->out, head->in, pass->keep,
+                          gradient_of(parameters, projection->weight));
+    }
+    pass->arithmetic->activate_backward(head->activation, y_gradient, sequences * head->out,
+                                        record->before);
+    product_to_input(record->before, sequences, head->out, linear->weight, head->in, 1, x_gradient);
+    product_to_weight(record->before, head->out, x, sequences, head->out, head->in, pass->keep,
+                      gradient_of(parameters, linear->weight));
+    if (!linear->bias)
+        return;
+    float *bias = gradient_of(parameters, linear->bias);
+    if (pass->keep == 0)
+        memset(bias, 0, head->out * sizeof *bias);
+    pass->arithmetic->add_columns(record->before, head->out, sequences, head->out, bias);
+}
+
+const float *pass_modules_back(struct pass *pass, const float *vector_gradients)
+{
+    const float *y_gradient = vector_gradients;
+
+    for (size_t i = pass->module_count; i-- > 0;) {
+        struct head_module head = module_at(pass, i);
+        const struct module_record *record = &pass->modules[i];
+        const float *x = module_input(pass, i);
+        float *x_gradient = pass->vector_gradients[i % 2];
+        switch (head.kind) {
+        case HEAD_NORMALIZE:
+            normalize_back(pass, x, record->output, head.in, y_gradient, x_gradient);
+            break;
+        case HEAD_LAYER_NORM:
+            layer_norm_back(pass, &head, record, y_gradient, x_gradient);
+            break;
+        case HEAD_DENSE:
+            dense_back(pass, &head, x, record, y_gradient, x_gradient);
+            break;
+        }
+        y_gradient = x_gradient;
+    }
+    return y_gradient;
+}
