@@ -82,6 +82,10 @@ struct arithmetic {
     void (*adam)(const struct adam_step *step, size_t size, const float *gradient, float *first,
                  float *second, float *numbers);
 
+    /* transposed (columns, ...) with `width` floats between its rows = x (rows, columns)^T. */
+    void (*transpose)(const float *x, size_t stride, size_t rows, size_t columns, size_t width,
+                      float *transposed);
+
     /* The sum of squares, in double. */
     double (*squares)(const float *x, size_t size);
 };

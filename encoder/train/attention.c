@@ -92,7 +92,7 @@ void pass_collect_bias(const struct pass *pass)
     size_t length = 2 * pass->max_length;
     float *gradient = gradient_of(pass->parameters, model->relative_bias);
 
-    if (pass->keep == 0)
+    if (!pass->add)
         memset(gradient, 0, model->relative_buckets * model->heads * sizeof *gradient);
     for (size_t s = 0; s < pass->shard_count; s++)
         for (size_t h = 0; h < model->heads; h++) {

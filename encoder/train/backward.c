@@ -46,26 +46,27 @@ static void layer_back(const struct pass *pass, size_t shard_number, size_t i, i
     /* output = norm(middle + drop(inner W2^T + b)) */
     norm_back(pass, shard_number, 2 * i + 2, layer->output_norm.weight, record->inverse2,
               pass->rates.hidden, pass_site(i, SITE_OUTPUT), record->normed2);
-    product_to_input(record->normed2 + first * hidden, tokens, hidden, layer->output.weight,
-                     intermediate, 0, pass->inner_gradient + first * intermediate);
+    product_to_input(&pass->products[thread], record->normed2 + first * hidden, tokens, hidden,
+                     layer->output.weight, intermediate, false,
+                     pass->inner_gradient + first * intermediate);
 
     /* inner = activation(middle W1^T + b) */
     pass->arithmetic->activate_backward(
         model->activation, pass->inner_gradient + first * intermediate, tokens * intermediate,
         record->before_inner + first * intermediate);
-    product_to_input(record->before_inner + first * intermediate, tokens, intermediate,
-                     layer->intermediate.weight, hidden, 1, gradient);
+    product_to_input(&pass->products[thread], record->before_inner + first * intermediate, tokens,
+                     intermediate, layer->intermediate.weight, hidden, true, gradient);
 
     /* middle = norm(x + drop(context Wo^T + b)) */
     norm_back(pass, shard_number, 2 * i + 1, layer->attention_norm.weight, record->inverse1,
               attention_rate, pass_site(i, SITE_ATTENTION), record->normed1);
-    product_to_input(record->normed1 + first * hidden, tokens, hidden,
-                     layer->attention_output.weight, hidden, 0, pass->other + first * hidden);
+    product_to_input(&pass->products[thread], record->normed1 + first * hidden, tokens, hidden,
+                     layer->attention_output.weight, hidden, false, pass->other + first * hidden);
 
     /* context = drop(softmax(q k^T / sqrt(head size) + bias)) v, qkv = x (Wq Wk Wv)^T + b */
     pass_attend_back(pass, shard, i, thread);
-    product_to_input(record->qkv + first * 3 * hidden, tokens, 3 * hidden, layer->query.weight,
-                     hidden, 1, gradient);
+    product_to_input(&pass->products[thread], record->qkv + first * 3 * hidden, tokens, 3 * hidden,
+                     layer->query.weight, hidden, true, gradient);
 }
 
 /* embedded = drop(norm(sum)); the sum's gradient is left in pass->gradient. */

@@ -66,21 +66,23 @@ static void run_layer(const struct pass *pass, const struct shard *shard, size_t
     float attention_rate = pass->rates.after_attention ? pass->rates.hidden : 0;
 
     /* qkv (tokens, 3 hidden) = x (Wq Wk Wv)^T + b: the three stand side by side */
-    product_linear(record->input + first * hidden, tokens, hidden, layer->query.weight,
-                   layer->query.bias, 3 * hidden, record->qkv + first * 3 * hidden);
+    product_linear(&pass->products[thread], record->input + first * hidden, tokens, hidden,
+                   layer->query.weight, layer->query.bias, 3 * hidden,
+                   record->qkv + first * 3 * hidden);
 
     /* context (tokens, hidden) = drop(softmax(q k^T / sqrt(head size) + bias)) v */
     pass_attend(pass, shard, i, thread);
 
     /* middle = norm(x + drop(context Wo^T + b)) */
-    product_linear(record->context + first * hidden, tokens, hidden, layer->attention_output.weight,
-                   layer->attention_output.bias, hidden, record->normed1 + first * hidden);
+    product_linear(&pass->products[thread], record->context + first * hidden, tokens, hidden,
+                   layer->attention_output.weight, layer->attention_output.bias, hidden,
+                   record->normed1 + first * hidden);
     add_and_norm(pass, shard, attention_rate, pass_site(i, SITE_ATTENTION), record->input,
                  &layer->attention_norm, record->normed1, record->inverse1, record->middle);
 
     /* inner (tokens, intermediate) = activation(middle W1^T + b) */
-    product_linear(record->middle + first * hidden, tokens, hidden, layer->intermediate.weight,
-                   layer->intermediate.bias, intermediate,
+    product_linear(&pass->products[thread], record->middle + first * hidden, tokens, hidden,
+                   layer->intermediate.weight, layer->intermediate.bias, intermediate,
                    record->before_inner + first * intermediate);
     for (size_t t = first; t < shard->end_token; t++) {
         float *inner = record->inner + t * intermediate;
@@ -89,8 +91,9 @@ static void run_layer(const struct pass *pass, const struct shard *shard, size_t
     }
 
     /* output = norm(middle + drop(inner W2^T + b)) */
-    product_linear(record->inner + first * intermediate, tokens, intermediate, layer->output.weight,
-                   layer->output.bias, hidden, record->normed2 + first * hidden);
+    product_linear(&pass->products[thread], record->inner + first * intermediate, tokens,
+                   intermediate, layer->output.weight, layer->output.bias, hidden,
+                   record->normed2 + first * hidden);
     add_and_norm(pass, shard, pass->rates.hidden, pass_site(i, SITE_OUTPUT), record->middle,
                  &layer->output_norm, record->normed2, record->inverse2, record->output);
 }

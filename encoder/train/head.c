@@ -117,8 +117,8 @@ static void dense(const struct pass *pass, const struct head_module *head, const
 {
     size_t sequences = pass->batch.sequences, out = head->out;
 
-    product_linear(x, sequences, head->in, head->linear.weight, head->linear.bias, out,
-                   record->before);
+    product_linear(&pass->products[0], x, sequences, head->in, head->linear.weight,
+                   head->linear.bias, out, record->before);
     memcpy(record->output, record->before, sequences * out * sizeof(float));
     pass->kernels->activate(head->activation, record->output, sequences * out);
     if (head->residual && !head->projection.weight)
@@ -174,7 +174,7 @@ static void layer_norm_back(const struct pass *pass, const struct head_module *h
     float *weight = gradient_of(pass->parameters, head->norm.weight);
     float *bias = gradient_of(pass->parameters, head->norm.bias);
 
-    if (pass->keep == 0) {
+    if (!pass->add) {
         memset(weight, 0, head->in * sizeof *weight);
         memset(bias, 0, head->in * sizeof *bias);
     }
@@ -197,20 +197,21 @@ static void dense_back(const struct pass *pass, const struct head_module *head, 
     else
         memcpy(x_gradient, y_gradient, sequences * head->in * sizeof *x_gradient);
     if (head->residual && projection->weight) {
-        product_to_input(y_gradient, sequences, head->out, projection->weight, head->in, 1,
-                         x_gradient);
-        product_to_weight(y_gradient, head->out, x, sequences, head->out, head->in, pass->keep,
-                          gradient_of(parameters, projection->weight));
+        product_to_input(&pass->products[0], y_gradient, sequences, head->out, projection->weight,
+                         head->in, true, x_gradient);
+        product_to_weight(&pass->products[0], y_gradient, head->out, x, sequences, head->out,
+                          head->in, pass->add, gradient_of(parameters, projection->weight));
     }
     pass->arithmetic->activate_backward(head->activation, y_gradient, sequences * head->out,
                                         record->before);
-    product_to_input(record->before, sequences, head->out, linear->weight, head->in, 1, x_gradient);
-    product_to_weight(record->before, head->out, x, sequences, head->out, head->in, pass->keep,
-                      gradient_of(parameters, linear->weight));
+    product_to_input(&pass->products[0], record->before, sequences, head->out, linear->weight,
+                     head->in, true, x_gradient);
+    product_to_weight(&pass->products[0], record->before, head->out, x, sequences, head->out,
+                      head->in, pass->add, gradient_of(parameters, linear->weight));
     if (!linear->bias)
         return;
     float *bias = gradient_of(parameters, linear->bias);
-    if (pass->keep == 0)
+    if (!pass->add)
         memset(bias, 0, head->out * sizeof *bias);
     pass->arithmetic->add_columns(record->before, head->out, sequences, head->out, bias);
 }

@@ -57,16 +57,16 @@ static double distillation(const struct loss_batch *batch, float *gradients)
     return sum / (double)count;
 }
 
-int loss_run(const struct loss *loss, const struct parameters *parameters,
-             const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
-             struct err *err)
+int loss_run(const struct loss *loss, const struct product *product,
+             const struct parameters *parameters, const struct loss_batch *batch,
+             float *ret_gradients, double *ret_loss, struct err *err)
 {
     size_t count = batch->columns * batch->examples * batch->dimension;
 
     memset(ret_gradients, 0, count * sizeof *ret_gradients);
     switch (loss->objective) {
     case OBJECTIVE_CLASSIFICATION:
-        return loss_classification(loss, parameters, batch, ret_gradients, ret_loss, err);
+        return loss_classification(loss, product, parameters, batch, ret_gradients, ret_loss, err);
     case OBJECTIVE_REGRESSION:
         *ret_loss = regression(batch, ret_gradients);
         return 0;
@@ -74,7 +74,7 @@ int loss_run(const struct loss *loss, const struct parameters *parameters,
         *ret_loss = triplet(loss, batch, ret_gradients);
         return 0;
     case OBJECTIVE_RANKING:
-        return loss_ranking(loss, batch, ret_gradients, ret_loss, err);
+        return loss_ranking(loss, product, batch, ret_gradients, ret_loss, err);
     case OBJECTIVE_DISTILLATION:
         *ret_loss = distillation(batch, ret_gradients);
         return 0;

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "encoder/train/parameters.h"
+#include "encoder/train/product.h"
 
 enum objective {
     OBJECTIVE_CLASSIFICATION, /* softmax(W (u; v; |u - v|)): pairs with a class */
@@ -50,9 +51,9 @@ struct loss_batch {
 
 /* Computes *ret_loss (not scaled) and `ret_gradients`, as vectors. With parameters, the
  * classification's weights and their gradients are theirs. ERR_MEMORY. */
-int loss_run(const struct loss *loss, const struct parameters *parameters,
-             const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
-             struct err *err);
+int loss_run(const struct loss *loss, const struct product *product,
+             const struct parameters *parameters, const struct loss_batch *batch,
+             float *ret_gradients, double *ret_loss, struct err *err);
 
 /* The class that the classifier finds most likely for a pair of vectors. `scratch` has room for the
  * classifier's inputs. */
@@ -71,10 +72,11 @@ double loss_cosine(const float *x, const float *y, size_t size);
 void loss_cosine_back(const float *x, const float *y, size_t size, double factor, float *x_gradient,
                       float *y_gradient);
 
-int loss_classification(const struct loss *loss, const struct parameters *parameters,
-                        const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
-                        struct err *err);
-int loss_ranking(const struct loss *loss, const struct loss_batch *batch, float *ret_gradients,
-                 double *ret_loss, struct err *err);
+int loss_classification(const struct loss *loss, const struct product *product,
+                        const struct parameters *parameters, const struct loss_batch *batch,
+                        float *ret_gradients, double *ret_loss, struct err *err);
+int loss_ranking(const struct loss *loss, const struct product *product,
+                 const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
+                 struct err *err);
 
 #endif

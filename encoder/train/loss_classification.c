@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "encoder/train/loss.h"
-#include "encoder/train/product.h"
 
 /* h = the parts, side by side. */
 static void make_features(unsigned parts, const float *u, const float *v, size_t size, float *h)
@@ -64,14 +63,15 @@ static double cross_entropy(float *logits, size_t labels, size_t label, double f
     return loss;
 }
 
-static void classifier_back(const struct parameters *parameters, const struct loss_batch *batch,
-                            const float *h, const float *logit_gradients)
+static void classifier_back(const struct product *product, const struct parameters *parameters,
+                            const struct loss_batch *batch, const float *h,
+                            const float *logit_gradients)
 {
     const struct linear *linear = &parameters->classifier;
     float *bias = gradient_of(parameters, linear->bias);
 
-    product_to_weight(logit_gradients, linear->out, h, batch->examples, linear->out, linear->in,
-                      batch->add ? 1 : 0, gradient_of(parameters, linear->weight));
+    product_to_weight(product, logit_gradients, linear->out, h, batch->examples, linear->out,
+                      linear->in, batch->add, gradient_of(parameters, linear->weight));
     if (!batch->add)
         memset(bias, 0, linear->out * sizeof *bias);
     for (size_t i = 0; i < batch->examples; i++)
@@ -79,9 +79,9 @@ static void classifier_back(const struct parameters *parameters, const struct lo
             bias[k] += logit_gradients[i * linear->out + k];
 }
 
-int loss_classification(const struct loss *loss, const struct parameters *parameters,
-                        const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
-                        struct err *err)
+int loss_classification(const struct loss *loss, const struct product *product,
+                        const struct parameters *parameters, const struct loss_batch *batch,
+                        float *ret_gradients, double *ret_loss, struct err *err)
 {
     const struct linear *linear = &parameters->classifier;
     size_t examples = batch->examples, size = batch->dimension;
@@ -94,11 +94,13 @@ int loss_classification(const struct loss *loss, const struct parameters *parame
     for (size_t i = 0; i < examples; i++)
         make_features(loss->parts, batch->vectors + i * size,
                       batch->vectors + (examples + i) * size, size, h + i * linear->in);
-    product_linear(h, examples, linear->in, linear->weight, linear->bias, linear->out, logits);
+    product_linear(product, h, examples, linear->in, linear->weight, linear->bias, linear->out,
+                   logits);
     for (size_t i = 0; i < examples; i++)
         sum += cross_entropy(logits + i * linear->out, linear->out, batch->labels[i], factor);
-    classifier_back(parameters, batch, h, logits);
-    product_to_input(logits, examples, linear->out, linear->weight, linear->in, 0, h_gradient);
+    classifier_back(product, parameters, batch, h, logits);
+    product_to_input(product, logits, examples, linear->out, linear->weight, linear->in, false,
+                     h_gradient);
     for (size_t i = 0; i < examples; i++)
         features_back(loss->parts, batch->vectors + i * size,
                       batch->vectors + (examples + i) * size, size, h_gradient + i * linear->in,

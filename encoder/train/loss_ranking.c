@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "encoder/train/loss.h"
-#include "encoder/train/product.h"
 
 static const double least_length = 1e-12; /* torch.nn.functional.normalize's */
 
@@ -58,8 +57,9 @@ static double row_loss(float *cosines, size_t count, size_t own, double scale, d
     return loss;
 }
 
-int loss_ranking(const struct loss *loss, const struct loss_batch *batch, float *ret_gradients,
-                 double *ret_loss, struct err *err)
+int loss_ranking(const struct loss *loss, const struct product *product,
+                 const struct loss_batch *batch, float *ret_gradients, double *ret_loss,
+                 struct err *err)
 {
     size_t examples = batch->examples, size = batch->dimension;
     size_t count = batch->columns * examples, others = count - examples;
@@ -71,11 +71,11 @@ int loss_ranking(const struct loss *loss, const struct loss_batch *batch, float 
     float *unit_gradients = unit + count * size, *cosines = unit_gradients + count * size;
     const float *candidates = unit + examples * size;
     normalize(batch->vectors, count, size, unit);
-    product_linear(unit, examples, size, candidates, NULL, others, cosines);
+    product_linear(product, unit, examples, size, candidates, NULL, others, cosines);
     for (size_t i = 0; i < examples; i++)
         sum += row_loss(cosines + i * others, others, i, (double)loss->ranking_scale, factor);
-    product_to_input(cosines, examples, others, candidates, size, 0, unit_gradients);
-    product_to_weight(cosines, others, unit, examples, others, size, 0,
+    product_to_input(product, cosines, examples, others, candidates, size, false, unit_gradients);
+    product_to_weight(product, cosines, others, unit, examples, others, size, false,
                       unit_gradients + examples * size);
     normalize_back(batch->vectors, unit, count, size, unit_gradients, ret_gradients);
     *ret_loss = sum / (double)examples;

@@ -61,13 +61,18 @@ int pass_open(struct pass *ret_pass, const struct parameters *parameters,
         .norm_size = (2 * model->layers + 1) * 2 * model->hidden_size,
     };
 
-    product_setup();
     pass.layers = calloc(model->layers, sizeof *pass.layers);
     pass.modules = calloc(pass.module_count + 1, sizeof *pass.modules);
     pass.scratch = calloc((size_t)pool_threads(pool), sizeof *pass.scratch);
-    if (!pass.layers || !pass.modules || !pass.scratch) {
+    pass.products = calloc((size_t)pool_threads(pool), sizeof *pass.products);
+    int r = pass.layers && pass.modules && pass.scratch && pass.products
+                ? 0
+                : err_memory(err, "a training pass");
+    for (int i = 0; r == 0 && i < pool_threads(pool); i++)
+        r = product_open(&pass.products[i], kernels, err);
+    if (r < 0) {
         pass_close(&pass);
-        return err_memory(err, "a training pass");
+        return r;
     }
     *ret_pass = pass;
     return 0;
@@ -75,6 +80,9 @@ int pass_open(struct pass *ret_pass, const struct parameters *parameters,
 
 void pass_close(struct pass *pass)
 {
+    for (int i = 0; pass->products && i < pool_threads(pass->pool); i++)
+        product_close(&pass->products[i]);
+    free(pass->products);
     arena_release(&pass->memory);
     free(pass->layers);
     free(pass->modules);
@@ -268,7 +276,7 @@ static void shard_backward(void *argument, size_t i, int thread)
 
 void pass_backward(struct pass *pass, const float *vector_gradients, bool add)
 {
-    pass->keep = add ? 1 : 0;
+    pass->add = add;
     struct way_back way = {pass, pass_modules_back(pass, vector_gradients)};
     pool_run(pass->pool, pass->shard_count, shard_backward, &way);
     pass_weight_gradients(pass);

@@ -21,6 +21,7 @@
 #include "encoder/kernels/kernels.h"
 #include "encoder/train/arithmetic.h"
 #include "encoder/train/parameters.h"
+#include "encoder/train/product.h"
 #include "encoder/transformer/workspace.h"
 
 /* How much is dropped, as the model's configuration says. */
@@ -94,8 +95,9 @@ struct pass {
     float *bias_numbers;   /* (heads, 2 max_length): relative biases by query - key + max_length */
     float *bias_gradients; /* (SHARDS_MAX, heads, 2 max_length) */
 
-    float **scratch; /* [threads]: a head's */
-    float keep;      /* of the way back: 1 adds to the gradients that are there, 0 begins them */
+    float **scratch;          /* [threads]: a head's */
+    struct product *products; /* [threads] */
+    bool add;                 /* of the way back: to the gradients that are there */
     struct arena memory;
 };
 

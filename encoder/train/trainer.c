@@ -232,8 +232,8 @@ static int run_loss(struct trainer *trainer, const size_t *numbers, size_t count
             .scale = scale,
             .add = add,
         };
-        r = loss_run(&trainer->settings.loss, &trainer->parameters, &batch, trainer->gradients,
-                     ret_loss, err);
+        r = loss_run(&trainer->settings.loss, &trainer->pass.products[0], &trainer->parameters,
+                     &batch, trainer->gradients, ret_loss, err);
     }
     free(wanted.targets);
     free(wanted.labels);

@@ -54,15 +54,17 @@ static size_t slices(size_t out)
     return (out + SLICE - 1) / SLICE;
 }
 
-static void run_slice(const struct pass *pass, const struct weight_task *task, size_t slice)
+static void run_slice(const struct pass *pass, const struct weight_task *task, size_t slice,
+                      int thread)
 {
     size_t from = slice * SLICE, tokens = pass->batch.tokens;
     size_t columns = task->out - from < SLICE ? task->out - from : SLICE;
     float *bias_gradient = gradient_of(pass->parameters, task->bias) + from;
 
-    product_to_weight(task->y_gradient + from, task->out, task->x, tokens, columns, task->in,
-                      pass->keep, gradient_of(pass->parameters, task->weight) + from * task->in);
-    if (pass->keep == 0)
+    product_to_weight(&pass->products[thread], task->y_gradient + from, task->out, task->x, tokens,
+                      columns, task->in, pass->add,
+                      gradient_of(pass->parameters, task->weight) + from * task->in);
+    if (!pass->add)
         memset(bias_gradient, 0, columns * sizeof *bias_gradient);
     pass->arithmetic->add_columns(task->y_gradient + from, task->out, tokens, columns,
                                   bias_gradient);
@@ -76,7 +78,7 @@ static void sum_norm(const struct pass *pass, size_t number, const struct layer_
     float *weight = gradient_of(parameters, norm->weight);
     float *bias = gradient_of(parameters, norm->bias);
 
-    if (pass->keep == 0) {
+    if (!pass->add) {
         memset(weight, 0, hidden * sizeof *weight);
         memset(bias, 0, hidden * sizeof *bias);
     }
@@ -130,7 +132,6 @@ static void run_task(void *argument, size_t number, int thread)
     const struct parameters *parameters = pass->parameters;
     size_t first = parameters->freeze.layers;
 
-    (void)thread;
     if (number == 0) {
         for (size_t i = first; i < parameters->model->layers; i++) {
             sum_norm(pass, 2 * i + 1, &parameters->model->layer[i].attention_norm);
@@ -145,7 +146,7 @@ static void run_task(void *argument, size_t number, int thread)
         for (int linear = 0; linear < LINEARS; linear++) {
             struct weight_task task = task_of(pass, i, linear);
             if (number < slices(task.out)) {
-                run_slice(pass, &task, number);
+                run_slice(pass, &task, number, thread);
                 return;
             }
             number -= slices(task.out);

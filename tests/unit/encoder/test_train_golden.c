@@ -93,7 +93,7 @@ static struct loss read_loss(const json_t *json)
 
 enum { LOSS_EXAMPLES = 5, LOSS_SIZE = 6, LOSS_LABELS = 3, LOSS_NUMBERS = 256 };
 
-static void check_loss(const json_t *json)
+static void check_loss(const json_t *json, const struct product *product)
 {
     float vectors[LOSS_NUMBERS], wanted[LOSS_NUMBERS], targets[LOSS_NUMBERS], got[LOSS_NUMBERS];
     float numbers[LOSS_NUMBERS], gradients[LOSS_NUMBERS] = {0};
@@ -124,7 +124,7 @@ static void check_loss(const json_t *json)
         .labels = classes,
         .scale = 1,
     };
-    assert_int_equal(loss_run(&loss, &parameters, &batch, got, &value, NULL), 0);
+    assert_int_equal(loss_run(&loss, product, &parameters, &batch, got, &value, NULL), 0);
     assert_true(fabs(value - field(json, "loss")) < 1e-6 * fmax(1, fabs(value)));
     assert_near(got, wanted, count, 1e-6, "a loss's gradient");
     if (weights) {
@@ -137,14 +137,19 @@ static void check_loss(const json_t *json)
 static void losses_and_their_gradients_are_pytorchs(void **state)
 {
     json_t *json = read_json(TRAINING "losses.json"), *loss;
+    const struct kernels *best;
+    struct product product;
     size_t i;
 
     (void)state;
     assert_true(json_array_size(json_object_get(json, "losses")) >= 11);
+    assert_int_equal(kernels_choose(&best, NULL, NULL), 0);
+    assert_int_equal(product_open(&product, best, NULL), 0);
     json_array_foreach(json_object_get(json, "losses"), i, loss)
     {
-        check_loss(loss);
+        check_loss(loss, &product);
     }
+    product_close(&product);
     json_decref(json);
 }
 
