@@ -90,6 +90,10 @@ struct arithmetic {
     double (*squares)(const float *x, size_t size);
 };
 
+/* The derivative of any activation, by the formula and in double: activate_backward has faster ones
+ * for those in wide use. */
+float activation_slope(enum activation activation, float x);
+
 /* The table that goes with one of the forward pass. */
 const struct arithmetic *arithmetic_for(const struct kernels *kernels);
 

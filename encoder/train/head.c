@@ -3,9 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "encoder/train/head.h"
 #include "encoder/train/pass.h"
-#include "encoder/train/product.h"
-#include "encoder/transformer/pooling.h"
 
 static const float least_length = 1e-12f; /* as in vector_head.c */
 
@@ -22,7 +21,7 @@ void pass_pool(const struct pass *pass, size_t sequence)
     size_t start = pass->batch.starts[sequence];
 
     pooling_run(model, pass->kernels, last_hidden(pass) + start * model->hidden_size,
-                pass->batch.starts[sequence + 1] - start,
+                pass->batch.starts[sequence + 1] - start, 0,
                 pass->pooled + sequence * model->pooled_size);
 }
 
@@ -59,29 +58,34 @@ static void max_back(const float *x, const float *vector, const float *vector_gr
             }
 }
 
+void pooling_back(const struct model *model, const struct kernels *kernels, const float *x,
+                  size_t tokens, const float *vector, const float *vector_gradient, float *gradient)
+{
+    size_t hidden = model->hidden_size;
+
+    for (size_t i = 0; i < model->pooling.count; i++) {
+        enum pooling_mode mode = model->pooling.modes[i];
+        if (mode == POOLING_MAX)
+            max_back(x, vector, vector_gradient, tokens, hidden, gradient);
+        else
+            for (size_t t = 0; t < tokens; t++)
+                kernels->accumulate(gradient + t * hidden, vector_gradient,
+                                    share_of(mode, t, tokens), hidden);
+        vector += hidden;
+        vector_gradient += hidden;
+    }
+}
+
 void pass_pool_back(const struct pass *pass, const float *pooled_gradients, size_t sequence)
 {
     const struct model *model = pass->parameters->model;
     size_t hidden = model->hidden_size, start = pass->batch.starts[sequence];
-    size_t tokens = pass->batch.starts[sequence + 1] - start;
-    const float *vector = pass->pooled + sequence * model->pooled_size;
-    const float *vector_gradient = pooled_gradients + sequence * model->pooled_size;
+    size_t tokens = pass->batch.starts[sequence + 1] - start, at = sequence * model->pooled_size;
     float *gradient = pass->gradient + start * hidden;
 
     memset(gradient, 0, tokens * hidden * sizeof *gradient);
-    for (unsigned mode = POOLING_CLS; mode <= POOLING_LAST_TOKEN; mode <<= 1) {
-        if (!(model->pooling & mode))
-            continue;
-        if (mode == POOLING_MAX)
-            max_back(last_hidden(pass) + start * hidden, vector, vector_gradient, tokens, hidden,
-                     gradient);
-        else
-            for (size_t t = 0; t < tokens; t++)
-                pass->kernels->accumulate(gradient + t * hidden, vector_gradient,
-                                          share_of((enum pooling_mode)mode, t, tokens), hidden);
-        vector += hidden;
-        vector_gradient += hidden;
-    }
+    pooling_back(model, pass->kernels, last_hidden(pass) + start * hidden, tokens,
+                 pass->pooled + at, pooled_gradients + at, gradient);
 }
 
 /* --- modules --- */
@@ -102,13 +106,11 @@ static const float *module_input(const struct pass *pass, size_t i)
     return i ? pass->modules[i - 1].output : pass->pooled;
 }
 
-static void normalize(const struct pass *pass, const float *x, size_t width, float *y)
+void normalize_forward(const struct kernels *kernels, const float *x, size_t size, float *y)
 {
-    for (size_t s = 0; s < pass->batch.sequences; s++, x += width, y += width) {
-        float length = sqrtf(pass->kernels->dot(x, x, width));
-        memcpy(y, x, width * sizeof *y);
-        pass->kernels->scale(y, 1 / fmaxf(length, least_length), width);
-    }
+    float length = sqrtf(kernels->dot(x, x, size));
+    memcpy(y, x, size * sizeof *y);
+    kernels->scale(y, 1 / fmaxf(length, least_length), size);
 }
 
 /* y = activation(x W^T + b) + x, or its projection. */
@@ -137,7 +139,9 @@ void pass_modules(struct pass *pass)
         const float *x = module_input(pass, i);
         switch (head.kind) {
         case HEAD_NORMALIZE:
-            normalize(pass, x, head.in, record->output);
+            for (size_t s = 0; s < pass->batch.sequences; s++)
+                normalize_forward(pass->kernels, x + s * head.in, head.in,
+                                  record->output + s * head.in);
             break;
         case HEAD_LAYER_NORM:
             for (size_t s = 0; s < pass->batch.sequences; s++)
@@ -152,19 +156,16 @@ void pass_modules(struct pass *pass)
     }
 }
 
-/* x' = (y' - y (y . y')) / length. */
-static void normalize_back(const struct pass *pass, const float *x, const float *y, size_t width,
-                           const float *y_gradient, float *x_gradient)
+/* x' = (y' - y (y . y')) / length; below the least length, that is what was divided by. */
+void normalize_back(const struct kernels *kernels, const float *x, const float *y, size_t size,
+                    const float *y_gradient, float *x_gradient)
 {
-    for (size_t s = 0; s < pass->batch.sequences; s++) {
-        size_t at = s * width;
-        float length = sqrtf(pass->kernels->dot(x + at, x + at, width));
-        float along = length > least_length ? pass->kernels->dot(y + at, y_gradient + at, width)
-                                            : 0; /* the length was not what it was divided by */
-        memcpy(x_gradient + at, y_gradient + at, width * sizeof *x_gradient);
-        pass->kernels->accumulate(x_gradient + at, y + at, -along, width);
-        pass->kernels->scale(x_gradient + at, 1 / fmaxf(length, least_length), width);
-    }
+    float length = sqrtf(kernels->dot(x, x, size));
+    float along = length > least_length ? kernels->dot(y, y_gradient, size) : 0;
+
+    memcpy(x_gradient, y_gradient, size * sizeof *x_gradient);
+    kernels->accumulate(x_gradient, y, -along, size);
+    kernels->scale(x_gradient, 1 / fmaxf(length, least_length), size);
 }
 
 static void layer_norm_back(const struct pass *pass, const struct head_module *head,
@@ -227,7 +228,9 @@ const float *pass_modules_back(struct pass *pass, const float *vector_gradients)
         float *x_gradient = pass->vector_gradients[i % 2];
         switch (head.kind) {
         case HEAD_NORMALIZE:
-            normalize_back(pass, x, record->output, head.in, y_gradient, x_gradient);
+            for (size_t s = 0; s < pass->batch.sequences; s++)
+                normalize_back(pass->kernels, x + s * head.in, record->output + s * head.in,
+                               head.in, y_gradient + s * head.in, x_gradient + s * head.in);
             break;
         case HEAD_LAYER_NORM:
             layer_norm_back(pass, &head, record, y_gradient, x_gradient);

@@ -239,7 +239,7 @@ int parameters_open(struct parameters *ret_parameters, const char *folder,
     struct model *model = parameters.model;
     parameters.output_size =
         model->head_count ? model->head[model->head_count - 1].out : model->pooled_size;
-    if (model->pooling == 0)
+    if (model->pooling.count == 0)
         r = err_set(err, ERR_UNSUPPORTED, "%s has no pooling, so there are no vectors to train",
                     folder);
     if (r == 0)
