@@ -312,6 +312,15 @@ $(CACHE)/reference-venv/bin/python:
 	python3 -m venv $(CACHE)/reference-venv
 	$(CACHE)/reference-venv/bin/pip install --quiet $(REFERENCE_PACKAGES)
 
+.PHONY: test-crash test-faults test-model test-damage test-soak
+PYTEST = SBERTD_BIN=$(BIN) /usr/bin/python3 -m pytest -q -s --no-header -p no:cacheprovider
+CRASH_ROUNDS ?= 1000
+test-crash: all ## kill -9 in the middle of everything, CRASH_ROUNDS=1000 times; an oracle knows what was acknowledged
+	@CRASH_ROUNDS=$(CRASH_ROUNDS) $(PYTEST) tests/integration/test_crash.py
+
+test-faults: all ## each write, sync, rename and allocation fails once; power cuts (an hour or so)
+	@FAULT_STRIDE=1 POWER_ROUNDS=200 $(PYTEST) tests/integration/test_faults.py
+
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh
 
