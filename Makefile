@@ -263,8 +263,9 @@ bench-headline: all $(O)/bench/index/bench_pairs $(BENCH_PYTHON) ## the most sim
 	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
 	    --sentences '$(dir $(BENCH_LINES))' $(if $(QUICK),--quick)
 
-bench-service: all ## time the daemon from outside: adding, asking, asking during an add
-	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --lines '$(BENCH_LINES)'
+bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once
+	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
+	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)
 
 REFERENCE_PYTHON ?= $(BENCH_PYTHON)
 .PHONY: test-reference

@@ -1,6 +1,7 @@
-"""Times the service from outside: adding, asking, and asking while somebody adds.
+"""Times the service from outside: adding, asking, many asking at once, and asking while somebody adds.
 
-    tests/bench/service.py --bin build/bin --model all-MiniLM-L6-v2 --lines FILE [--count 20000]
+    tests/bench/service.py --bin build/bin --load build/release/bench/daemon/bench_load \\
+        --model all-MiniLM-L6-v2 --lines FILE [--count 20000] [--precision auto]
 
 Starts a daemon of its own, in a folder of its own, with the programs in --bin, and prints what it
 measured and on what. Nothing beside it, so only the ratios between its own figures carry over.
@@ -13,7 +14,6 @@ import pathlib
 import platform
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,12 +47,20 @@ def run_program(daemon, query, bin_folder):
     return took, took - json.loads(done.stdout)["took_ms"]
 
 
+def load(arguments, daemon, *options):
+    """What bench_load says; it asks from one thread in C, so that asking costs little."""
+    command = [arguments.load, daemon.socket, arguments.lines, "--count=5000", *options]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
     parser.add_argument("--lines", type=pathlib.Path, required=True)
     parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--load", type=pathlib.Path, required=True)
+    parser.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
     os.environ["SBERTD_BIN"] = str(arguments.bin.resolve())
     from conftest import Daemon
@@ -66,7 +74,7 @@ def main():
 
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sbertd-bench-"))
     start = time.perf_counter()
-    daemon = Daemon(folder, model=arguments.model)
+    daemon = Daemon(folder, f"--precision={arguments.precision}", model=arguments.model)
     print(f"start to ready          {(time.perf_counter() - start) * 1000:7.0f} ms")
     try:
         half = len(corpus) // 2
@@ -92,15 +100,19 @@ def main():
         bare = [timed(lambda: subprocess.run(["/bin/true"], check=True))[1] for _ in range(200)]
         print(f"  /bin/true beside it   {milliseconds(bare)}")
 
+        print("many at once, beside the encoder alone:")
+        precision = f"--precision={client.get('/v1/status').json['precision']}"
+        print(load(arguments, daemon, "--clients=64", f"--bulk={arguments.model}", precision))
+        print(load(arguments, daemon, "--clients=64", "--route=search"))
+
+        print("one every 20 ms, idle, then during an add:")
+        one = ["--clients=1", "--route=search", "--pause=20"]
+        print(load(arguments, daemon, *one, "--seconds=4"))
         adding = subprocess.Popen([*add, files[1]])
-        busy, i = [], 0
-        while adding.poll() is None:
-            busy.append(ask(client, queries[i % len(queries)])[0])
-            i += 1
-        assert adding.returncode == 0
-        print(f"query during an add     {milliseconds(busy)}")
-        quiet = statistics.median(took for took, _ in idle)
-        print(f"  median, times idle    {statistics.median(busy) / quiet:7.1f}")
+        print(load(arguments, daemon, *one, "--seconds=4"))
+        if adding.poll() is not None:
+            print("(the add ended before the questions did: give more lines by --count)")
+        assert adding.wait() == 0
     finally:
         daemon.stop()
         shutil.rmtree(folder)

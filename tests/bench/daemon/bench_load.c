@@ -3,7 +3,7 @@
  *
  * usage: bench_load SOCKET LINES [--clients N] [--seconds S] [--pause MS] [--count N] [--route
  * search|embeddings]
- *                   [--collection NAME] [--bulk MODEL]
+ *                   [--collection NAME] [--bulk MODEL [--precision P]]
  *
  * Each connection sends a request with one line of LINES, waits for its answer, and sends the next.
  * One thread looks after all connections, so that little of the machine is spent on asking. With
@@ -49,6 +49,7 @@ struct connection {
 
 struct bench {
     const char *socket, *lines, *route, *collection, *bulk;
+    enum precision precision;
     size_t clients, count;
     double seconds, pause; /* pause: between an answer and the next question */
 
@@ -316,13 +317,14 @@ static double report(struct bench *bench, double seconds, double daemon_time, do
 static double measure_bulk(const struct bench *bench)
 {
     struct encoder *encoder;
+    const struct encoder_options how = {.precision = bench->precision};
     struct encoder_crew *crew;
     struct err err;
     char *folder;
     double best = 0;
 
     if (registry_resolve(&folder, bench->bulk, &err) < 0 ||
-        encoder_open(&encoder, folder, NULL, &err) < 0 ||
+        encoder_open(&encoder, folder, &how, &err) < 0 ||
         encoder_crew_open(&crew, encoder, cpu_count(), false, &err) < 0)
         die_of(&err);
     float *vectors = allocate(bench->count, encoder_info(encoder)->dimension * sizeof *vectors);
@@ -336,12 +338,12 @@ static double measure_bulk(const struct bench *bench)
         double time = (own_processor_time() - started) / (double)bench->count;
         least_time = round == 0 || time < least_time ? time : least_time;
     }
+    printf("bulk, in this process, %s: %.0f texts/s, %.3f processor ms a text\n",
+           encoder_info(encoder)->precision, best, least_time * 1e3);
     encoder_crew_close(crew);
     encoder_close(encoder);
     free(vectors);
     free(folder);
-    printf("bulk, in this process: %.0f texts/s, %.3f processor ms a text\n", best,
-           least_time * 1e3);
     return best;
 }
 
@@ -371,6 +373,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'C':
         bench->collection = argument;
         return 0;
+    case 'P':
+        if (precision_parse(argument, &bench->precision, NULL) < 0)
+            argp_error(state, "--precision is auto, f32, bf16 or int8");
+        return 0;
     case 'b':
         bench->bulk = argument;
         return 0;
@@ -395,6 +401,7 @@ static const struct argp_option options[] = {
     {"count", 'n', "N", 0, "lines to use (10000)", 0},
     {"route", 'r', "ROUTE", 0, "search or embeddings (embeddings)", 0},
     {"collection", 'C', "NAME", 0, "to search (default)", 0},
+    {"precision", 'P', "P", 0, "of --bulk (auto)", 0},
     {"bulk", 'b', "MODEL", 0, "first measure the encoder alone", 0},
     {0},
 };
