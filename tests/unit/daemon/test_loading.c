@@ -64,8 +64,9 @@ static void what_needs_no_index_is_answered_at_once(void **state)
     assert_ok(fixture,
               engine_get(fixture->engine, "default", "a", &fixture->arena, &row, &fixture->err));
     assert_string_equal(row.text, "cat");
-    assert_ok(fixture, engine_list(fixture->engine, "vectors", NULL, NULL, 9, &fixture->arena,
-                                   &rows, &count, &fixture->err));
+    const struct engine_list_options listed = {.limit = 9};
+    assert_ok(fixture, engine_list(fixture->engine, "vectors", &listed, &fixture->arena, &rows,
+                                   &count, &fixture->err));
     assert_int_equal(count, 2);
     assert_ok(fixture, engine_collection_list(fixture->engine, &fixture->arena, &collections,
                                               &count, &fixture->err));
@@ -75,7 +76,8 @@ static void what_needs_no_index_is_answered_at_once(void **state)
     engine_get_stats(fixture->engine, &stats);
     assert_int_equal(stats.index_bytes, 0);
     const struct encoder_text text = {.text = "dog", .size = 3};
-    assert_ok(fixture, engine_embed(fixture->engine, NULL, &text, 1, vector, NULL, &fixture->err));
+    assert_ok(fixture,
+              engine_embed(fixture->engine, NULL, NULL, &text, 1, vector, NULL, &fixture->err));
 }
 
 static void collections_are_loaded_smallest_first_and_the_progress_is_told(void **state)
