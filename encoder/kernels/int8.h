@@ -79,6 +79,7 @@ struct int8_block {
     const uint8_t *x; /* rows as above, x_stride bytes apart */
     size_t x_stride, rows, in;
     const int8_t *panel;
+    const int8_t *next;        /* a panel to ask the caches for meanwhile, or NULL */
     const float *scale, *bias; /* (width) each */
     float *y;
     size_t y_stride, columns; /* floats; columns <= width are written */

@@ -10,7 +10,9 @@
 #include "encoder/kernels/int8.h"
 #include "encoder/kernels/matmul.h"
 
-enum { CONVERT_ROWS = 48 };
+/* From FETCH_ROWS rows on, work on a panel is long enough for the next one to come meanwhile from
+ * the third-level cache; with fewer the asking costs more than it gains. */
+enum { CONVERT_ROWS = 48, FETCH_ROWS = 64 };
 
 static size_t packed_size(const struct kernels *kernels, size_t in, size_t out)
 {
@@ -84,12 +86,17 @@ static struct int8_block block_of(const struct matmul_product *product, size_t r
     const float *biases = scales + int8_vector_size(weight->out, width);
     const int8_t *panels = (const int8_t *)(biases + int8_vector_size(weight->out, width));
 
+    size_t panel_size = int8_panel_size(weight->in, width);
+    const int8_t *panel_start = panels + panel * panel_size;
+    bool fetch = row == 0 && product->rows >= FETCH_ROWS && column + width < weight->out;
+
     return (struct int8_block){
         .x = (const uint8_t *)product->x + row * product->x_stride,
         .x_stride = product->x_stride,
         .rows = rows,
         .in = weight->in,
-        .panel = panels + panel * int8_panel_size(weight->in, width),
+        .panel = panel_start,
+        .next = fetch ? panel_start + panel_size : NULL,
         .scale = scales + column,
         .bias = biases + column,
         .columns = weight->out - column < width ? weight->out - column : width,
