@@ -41,7 +41,8 @@ struct engine_options {
     enum precision precision; /* of the encoder */
     enum index_precision index_precision; /* of the vectors in memory */
     int threads;                          /* for bulk encoding; 0: cpu_count() */
-    bool load_later; /* engine_open leaves the collections' indexes to engine_load */
+    size_t job_bytes; /* memory for a job's vectors; 0: three quarters of what there is */
+    bool load_later;  /* engine_open leaves the collections' indexes to engine_load */
     void (*log)(void *argument, int level, const char *message); /* may be NULL; syslog levels */
     void *log_argument;
 };

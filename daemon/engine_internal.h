@@ -119,6 +119,13 @@ struct reranker_table;
 int rerankers_open(struct reranker_table **ret_table, struct err *err);
 void rerankers_close(struct reranker_table *table); /* accepts NULL; nobody may use one */
 
+/* --- jobs: engine_jobs.c --- */
+
+struct job_table;
+int jobs_open(struct engine *engine, struct err *err);
+void jobs_stop(struct engine *engine);  /* ends the work; accepts an engine without */
+void jobs_close(struct engine *engine); /* likewise */
+
 /* --- the table of collections: engine_collections.c --- */
 
 /* Filters that were asked for lately, with what they select: engine_filter.c. */
@@ -323,6 +330,7 @@ struct engine {
     struct store *store;
     struct model_table models;
     struct reranker_table *rerankers;
+    struct job_table *jobs;
     struct collection_table collections;
     struct maintainer maintainer;
 

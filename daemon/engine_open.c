@@ -103,6 +103,7 @@ static void destroy_locks(struct engine *engine)
 /* Gives back what was opened, in the other order; parts that never were are passed over. */
 static void release(struct engine *engine)
 {
+    jobs_close(engine);
     maintainer_stop(engine);
     collections_close(engine);
     rerankers_close(engine->rerankers);
@@ -136,6 +137,8 @@ int engine_open(struct engine **ret_engine, const struct engine_options *options
         r = engine_load(engine, cancel, err);
     if (!r)
         r = maintainer_start(engine, err);
+    if (!r)
+        r = jobs_open(engine, err);
     if (r)
         release(engine);
     else
@@ -154,6 +157,7 @@ void engine_close(struct engine *engine)
     if (!engine)
         return;
     shut_gate(engine);
+    jobs_stop(engine);
     wait_until_empty(engine);
     maintainer_stop(engine);
     maintainer_save_all(engine);

@@ -69,6 +69,16 @@ static const struct route table[] = {
      answer_delete,
      {NULL}},
     {"POST", "/v1/collections/{name}/search", ROUTE_INTERACTIVE, BODY_JSON, answer_search, {NULL}},
+    {"POST", "/v1/collections/{name}/jobs", ROUTE_INTERACTIVE, BODY_JSON, answer_job_start, {NULL}},
+    {"GET", "/v1/jobs", ROUTE_INTERACTIVE, BODY_NONE, answer_job_list, {NULL}},
+    {"GET", "/v1/jobs/{id}", ROUTE_INTERACTIVE, BODY_NONE, answer_job_get, {NULL}},
+    {"DELETE", "/v1/jobs/{id}", ROUTE_INTERACTIVE, BODY_NONE, answer_job_delete, {NULL}},
+    {"GET",
+     "/v1/jobs/{id}/result",
+     ROUTE_INTERACTIVE,
+     BODY_NONE,
+     answer_job_result,
+     {"limit", "after", NULL}},
 };
 
 const struct route *routes_table(size_t *ret_count)

@@ -109,6 +109,12 @@ int answer_count(struct call *call);
 int answer_get(struct call *call);
 int answer_delete(struct call *call);
 
+int answer_job_start(struct call *call);
+int answer_job_list(struct call *call);
+int answer_job_get(struct call *call);
+int answer_job_delete(struct call *call);
+int answer_job_result(struct call *call);
+
 /* A document's members "id", "text", "metadata", "source". */
 void answer_write_row(struct json_writer *writer, const struct store_row *row);
 

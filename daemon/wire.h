@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "daemon/engine.h"
+#include "daemon/engine_jobs.h"
 #include "daemon/engine_rerank.h"
 
 struct wire_fault {
@@ -106,6 +107,10 @@ struct wire_rerank {
 };
 int wire_read_rerank(const json_t *body, struct arena *arena, struct wire_rerank *ret,
                      struct wire_fault *fault);
+
+/* --- jobs --- */
+
+int wire_read_job(const json_t *body, struct engine_job_options *ret, struct wire_fault *fault);
 
 /* --- collections --- */
 
