@@ -263,6 +263,11 @@ bench-headline: all $(O)/bench/index/bench_pairs $(BENCH_PYTHON) ## the most sim
 	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
 	    --sentences '$(dir $(BENCH_LINES))' $(if $(QUICK),--quick)
 
+.PHONY: bench-instructions
+bench-instructions: $(O)/bench/encoder/bench_instructions ## count instructions against the baseline (UPDATE=1: set it)
+	@/usr/bin/python3 tests/bench/instructions.py --program $< $(if $(UPDATE),--update) \
+	    --compiler "$$($(CC) --version | head -n 1)"
+
 bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
 	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)

@@ -14,8 +14,8 @@
 
 struct model;
 
-/* Fills model->fingerprint and weights_fingerprint from its folder and settings. `weights` and `weights_count` are the
- * paths of the weight files. */
+/* Fills model->fingerprint and weights_fingerprint from its folder and settings. `weights` and
+ * `weights_count` are the paths of the weight files. */
 int fingerprint_model(struct model *model, char *const *weights, size_t weights_count,
                       struct err *err);
 

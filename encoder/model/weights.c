@@ -177,7 +177,7 @@ void weights_close(struct model_storage *weights)
 
 void weights_forget(const struct model_storage *weights)
 {
-    for (size_t i = 0; i < weights->count; i++)
+    for (size_t i = 0; weights && i < weights->count; i++)
         safetensors_forget(weights->files[i]);
 }
 

@@ -23,7 +23,8 @@ void weights_close(struct model_storage *weights); /* accepts NULL */
 /* The paths of the files, in an order that does not depend on the folder's listing. */
 char *const *weights_paths(const struct model_storage *weights, size_t *ret_count);
 
-/* Gives back the memory of mapped tensors that were read; what is read again is mapped again. */
+/* Gives back the memory of mapped tensors that were read; what is read again is mapped again.
+ * Accepts NULL. */
 void weights_forget(const struct model_storage *weights);
 
 bool weights_have(const struct model_storage *weights, const char *name);

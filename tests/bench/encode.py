@@ -131,7 +131,9 @@ class Peer:
 
         path = os.path.join(scratch, "vectors.npy")
         self.ask(timed=True, vectors=lines, to=path)
-        return numpy.load(path)
+        vectors = numpy.load(path)
+        # Those that were made of unit length in bfloat16 are so by that precision alone.
+        return vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
 
     def close(self):
         self.process.stdin.close()

@@ -139,9 +139,17 @@ def fuse_graph(folder, plain, path):
 
 
 def quantize_graph(fused, path):
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(fused, path, per_channel=True, weight_type=QuantType.QInt8)
+    quantize_dynamic(
+        fused,
+        path,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        # The shapes of fused nodes cannot be inferred.
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
 
 
 def plain_graph(arguments):
