@@ -1,7 +1,6 @@
 /* Reading what follows pooling. Each module must take as many floats as the one before it gives. */
 #include "encoder/model/head.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -162,6 +162,13 @@ static int by_id(const void *left, const void *right)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+static bool is_content(const json_t *description, const struct listed *token)
+{
+    const json_t *content = content_of(description);
+    return content && json_string_length(content) == token->size &&
+           memcmp(json_string_value(content), token->text, token->size) == 0;
+}
+
 /* Whether the configuration or the map calls it special. */
 static bool is_named(const struct special_files *files, const struct special_token *specials,
                      const struct listed *token)
@@ -169,17 +176,12 @@ static bool is_named(const struct special_files *files, const struct special_tok
     const json_t *item;
     size_t i;
 
-    for (i = 0; specials[i].key; i++) {
-        const json_t *content = content_of(describing(files, specials[i].key));
-        if (content && json_string_length(content) == token->size &&
-            memcmp(json_string_value(content), token->text, token->size) == 0)
+    for (i = 0; specials[i].key; i++)
+        if (is_content(describing(files, specials[i].key), token))
             return true;
-    }
     json_array_foreach((json_t *)(uintptr_t)extras(files), i, item)
     {
-        const json_t *content = content_of(item);
-        if (content && json_string_length(content) == token->size &&
-            memcmp(json_string_value(content), token->text, token->size) == 0)
+        if (is_content(item, token))
             return true;
     }
     return false;

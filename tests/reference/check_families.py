@@ -2,14 +2,14 @@
 """Compares vectors with those of sentence-transformers, at the true sizes of the published models.
 
     python3 tests/reference/check_families.py SBERT_ENCODE [--family NAME]... [--data FOLDER]
-                                              [--all-lengths]
+                                              [--lengths N,N... | --all-lengths]
 
 SBERT_ENCODE is the built program. For each row of SHAPES a random model of true shape is made in a
 temporary folder, with the published vocabulary where FOLDER (the shared test data) has it and a tiny
 one where it has not. First it gets all six poolings beside each other and encodes texts as they are
 and with a prompt whose tokens pooling leaves out (include_prompt false): texts of a choice of lengths
-from none to more than the limit. With --all-lengths those without the prompt are of each length
-(some minutes a row). Then it gets the layout of each published model of that shape (pooling, Normalize, limit, prompts), as the
+in words, from none to more than the limit of 512 tokens, or of those that are asked for. With
+--all-lengths those without the prompt are of each length (some minutes a row). Then it gets the layout of each published model of that shape (pooling, Normalize, limit, prompts), as the
 newest and as older versions spell its files, and with truncate_dim. Beside the shapes, `dense` is
 one Dense module with each activation. NAME is a row's, a published model's or `dense`; without one
 all are done.
@@ -238,14 +238,14 @@ def near(name, got, wanted):
     return bool(cosine >= LEAST_COSINE and difference < LARGEST_DIFFERENCE)
 
 
-def check_poolings(program, folder, shape, lengths):
+def check_poolings(program, folder, shape, lengths, all_lengths):
     hidden = SHAPES[shape][2]
     model = folder / "poolings"
     save(folder / "base", model, POOLINGS, include_prompt=False, prompts={"query": PROMPT})
     reference = load(model)
     good = True
     for prompt in (None, "query"):
-        texts = texts_of(LENGTHS if prompt else lengths)
+        texts = texts_of(range(LIMIT + 8) if all_lengths and not prompt else lengths)
         got, wanted = ours(program, model, texts, prompt), theirs(reference, texts, prompt)
         for i, pooling in enumerate(POOLINGS):
             part = slice(i * hidden, (i + 1) * hidden)
@@ -278,12 +278,12 @@ def check_published(program, folder, name):
     return good
 
 
-def check_shape(program, data, shape, published, lengths):
+def check_shape(program, data, shape, published, lengths, all_lengths):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         words = make_transformer(folder / "base", shape, data)
         print(f"{shape}: a vocabulary of {words}")
-        good = check_poolings(program, folder, shape, lengths) if lengths else True
+        good = not lengths or check_poolings(program, folder, shape, lengths, all_lengths)
         for model in published:
             good = check_published(program, folder, model) and good
     return good
@@ -313,19 +313,21 @@ def main():
     parser.add_argument("--family", action="append", choices=everything, metavar="NAME",
                         help=", ".join(everything))
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("../shared/data"))
+    parser.add_argument("--lengths", type=lambda list: [int(n) for n in list.split(",")],
+                        default=LENGTHS, metavar="N,N...")
     parser.add_argument("--all-lengths", action="store_true")
     arguments = parser.parse_args()
     make_models.check_versions()
     transformers.utils.logging.disable_progress_bar()
     chosen = arguments.family or everything
-    lengths = range(LIMIT + 8) if arguments.all_lengths else LENGTHS
     good = True
     for shape in SHAPES:
         of_shape = [name for name in PUBLISHED if PUBLISHED[name][0] == shape]
         published = of_shape if shape in chosen else [name for name in of_shape if name in chosen]
         if shape in chosen or published:
+            lengths = arguments.lengths if shape in chosen else []
             good = check_shape(arguments.program, arguments.data / "tokenizers", shape, published,
-                               lengths if shape in chosen else []) and good
+                               lengths, arguments.all_lengths) and good
     if "dense" in chosen:
         good = check_dense(arguments.program) and good
     sys.exit(0 if good else 1)
