@@ -250,7 +250,7 @@ TEST_DATA    ?= $(or $(SBERTD_TEST_DATA),../shared/data)
 BENCH_PYTHON ?= $(CACHE)/bench-venv/bin/python
 BENCH_LINES  ?= $(TEST_DATA)/sentences/headlines_en.txt
 BENCH_PEERS  := sentence-transformers==6.2.0 onnxruntime==1.32.0 openvino==2026.4.1 onnx==1.23.2 \
-    ctranslate2==4.8.5
+    ctranslate2==4.8.5 ir-measures==0.4.3
 .PHONY: bench-encode bench-service bench-headline
 # PEERS= and PARTS= choose some of them, by commas; BENCH_ARGS= passes any option of encode.py.
 bench-encode: $(O)/bench/encoder/bench_encode $(O)/bench/encoder/bench_limit $(CACHE)/bench-venv/peers
@@ -259,7 +259,7 @@ bench-encode: ## encode beside its peers in each precision (QUICK=1: fewer lines
 	    --data '$(TEST_DATA)' --cache '$(CACHE)' $(if $(QUICK),--count 1600 --rounds 2 --pairs 500) \
 	    $(if $(PEERS),--peers '$(PEERS)') $(if $(PARTS),--parts '$(PARTS)') $(BENCH_ARGS)
 
-bench-headline: all $(O)/bench/index/bench_pairs $(BENCH_PYTHON) ## the most similar of 10,000 texts, beside the other ways (QUICK=1)
+bench-headline: all $(O)/bench/index/bench_pairs $(CACHE)/bench-venv/peers ## the most similar of 10,000 texts, beside the other ways (QUICK=1)
 	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
 	    --sentences '$(dir $(BENCH_LINES))' $(if $(QUICK),--quick)
 
@@ -268,11 +268,15 @@ bench-instructions: $(O)/bench/encoder/bench_instructions ## count instructions 
 	@/usr/bin/python3 tests/bench/instructions.py --program $< $(if $(UPDATE),--update) \
 	    --compiler "$$($(CC) --version | head -n 1)"
 
+# ONLY=sts or ONLY=retrieval; EVAL_ARGS= passes any option of eval.py.
+.PHONY: eval
+eval: all $(CACHE)/bench-venv/peers ## the answers' quality through the daemon, beside sentence-transformers
+	@$(BENCH_PYTHON) tests/eval/eval.py --bin $(BIN) --data '$(TEST_DATA)' $(if $(ONLY),--only '$(ONLY)') $(EVAL_ARGS)
+
 bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
 	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)
 
-REFERENCE_PYTHON ?= $(BENCH_PYTHON)
 .PHONY: test-reference
 test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS='--family mpnet --all-lengths')
 	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode --data '$(TEST_DATA)' $(REFERENCE_ARGS)
@@ -283,7 +287,7 @@ SIZES ?= 10k,100k,1m
 .PHONY: bench-index
 bench-index: all $(O)/bench/index/bench_index $(INDEX_PYTHON) ## the index beside its peers (SIZES=10k,100k,1m)
 	@$(INDEX_PYTHON) tests/bench/index.py --ours $(O)/bench/index/bench_index \
-	    --encode $(BIN)/sbert-encode --data '$(or $(SBERTD_TEST_DATA),../shared/data)' \
+	    --encode $(BIN)/sbert-encode --data '$(TEST_DATA)' \
 	    --folder '$(CACHE)/bench-index' --sizes '$(SIZES)'
 
 $(CACHE)/bench-index-venv/bin/python:
@@ -302,20 +306,21 @@ $(CACHE)/bench-venv/peers: Makefile
 
 REFERENCE_PYTHON   ?= $(CACHE)/reference-venv/bin/python
 REFERENCE_COUNT    ?= 1000000
-REFERENCE_DATA     ?= $(or $(SBERTD_TEST_DATA),../shared/data)
-REFERENCE_PACKAGES := tokenizers==0.23.3 sentencepiece==0.2.3 protobuf==7.36.2 transformers==5.24.0
+REFERENCE_PACKAGES := sentence-transformers==6.2.0 transformers==5.24.0 tokenizers==0.23.3 \
+    sentencepiece==0.2.3 protobuf==7.36.2
 .PHONY: test-tokenizers-reference
 test-tokenizers-reference: $(O)/reference/dump_tokens $(REFERENCE_PYTHON) ## tokens beside the reference's (REFERENCE_COUNT= random texts each)
 	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_old_files.py $<
 	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_tokenizer.py $< \
-	    '$(REFERENCE_DATA)/tokenizers/all-MiniLM-L6-v2' '$(REFERENCE_DATA)'
-	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_bpe.py $< '$(REFERENCE_DATA)'
-	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_unigram.py $< '$(REFERENCE_DATA)'
-	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_random.py $< '$(REFERENCE_DATA)' \
+	    '$(TEST_DATA)/tokenizers/all-MiniLM-L6-v2' '$(TEST_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_bpe.py $< '$(TEST_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_unigram.py $< '$(TEST_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_random.py $< '$(TEST_DATA)' \
 	    --count $(REFERENCE_COUNT)
 
 $(CACHE)/reference-venv/bin/python:
 	python3 -m venv $(CACHE)/reference-venv
+	$(CACHE)/reference-venv/bin/pip install --quiet torch==2.13.0
 	$(CACHE)/reference-venv/bin/pip install --quiet $(REFERENCE_PACKAGES)
 
 .PHONY: test-crash test-faults test-model test-damage test-soak
