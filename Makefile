@@ -18,7 +18,7 @@ CXX    ?= g++
 BUILD_PACKAGES := gcc g++ libc6-dev make cmake pkg-config dpkg-dev ca-certificates util-linux \
     libopenblas-dev libsqlite3-dev libutf8proc-dev libmicrohttpd-dev libjansson-dev \
     libcurl4-openssl-dev libssl-dev libzip-dev libxxhash-dev
-CHECK_PACKAGES := libcmocka-dev curl python3 python3-pytest python3-numpy
+CHECK_PACKAGES := libcmocka-dev curl python3 python3-pytest python3-numpy python3-hypothesis
 DEMO_PACKAGES  := python3 python3-pip
 
 # `make V=1` shows whole commands.
@@ -323,7 +323,7 @@ $(CACHE)/reference-venv/bin/python:
 	$(CACHE)/reference-venv/bin/pip install --quiet torch==2.13.0
 	$(CACHE)/reference-venv/bin/pip install --quiet $(REFERENCE_PACKAGES)
 
-.PHONY: test-crash test-faults test-model test-damage test-soak
+.PHONY: test-crash test-faults test-model test-damage
 PYTEST = SBERTD_BIN=$(BIN) /usr/bin/python3 -m pytest -q -s --no-header -p no:cacheprovider
 CRASH_ROUNDS ?= 1000
 test-crash: all ## kill -9 in the middle of everything, CRASH_ROUNDS=1000 times; an oracle knows what was acknowledged
@@ -331,6 +331,12 @@ test-crash: all ## kill -9 in the middle of everything, CRASH_ROUNDS=1000 times;
 
 test-faults: all ## each write, sync, rename and allocation fails once; power cuts (an hour or so)
 	@FAULT_STRIDE=1 POWER_ROUNDS=200 $(PYTEST) tests/integration/test_faults.py
+
+test-model: all ## random operations against the daemon and a model of it, thousands of steps
+	@MODEL_EXAMPLES=200 MODEL_STEPS=60 $(PYTEST) tests/integration/test_model_based.py
+
+test-damage: all ## each region of each file truncated, zeroed, flipped
+	@DAMAGE_STRIDE=1 $(PYTEST) tests/integration/test_damage.py
 
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh
