@@ -277,6 +277,16 @@ bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, aski
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
 	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)
 
+TRAIN_MODEL ?= $(or $(SBERT_MODELS),$(HOME)/.local/share/sbertd/models)/all-MiniLM-L6-v2
+TRAIN_DATA  ?= $(TEST_DATA)/sts
+.PHONY: bench-train test-train-reference
+bench-train: all $(BENCH_PYTHON) ## train beside sentence-transformers, three seeds of each (QUICK=1: the rate)
+	@$(BENCH_PYTHON) tests/bench/train.py --ours $(BIN)/sbert-train --model '$(TRAIN_MODEL)' \
+	    --data '$(TRAIN_DATA)' $(if $(QUICK),--quick)
+
+test-train-reference: all $(BENCH_PYTHON) ## ten steps of training beside PyTorch, and what was trained
+	@$(BENCH_PYTHON) tests/reference/check_training.py $(BIN) '$(TRAIN_MODEL)'
+
 .PHONY: test-reference
 test-reference: all $(REFERENCE_PYTHON) ## vectors at true size beside sentence-transformers (REFERENCE_ARGS='--family mpnet --all-lengths')
 	@$(REFERENCE_PYTHON) tests/reference/check_families.py $(BIN)/sbert-encode --data '$(TEST_DATA)' $(REFERENCE_ARGS)
