@@ -57,16 +57,22 @@ static void expected_release(struct expected *expected)
     free(expected->pairs);
 }
 
-static struct cross_encoder *open_model(const char *name)
+static struct cross_encoder *open_model_in(const char *name, enum precision precision)
 {
+    struct encoder_options options = {.precision = precision};
     char folder[200];
     struct cross_encoder *cross;
     struct err err = {0};
 
     snprintf(folder, sizeof folder, FOLDER "%s", name);
-    if (cross_encoder_open(&cross, folder, &in_f32, &err) < 0)
+    if (cross_encoder_open(&cross, folder, &options, &err) < 0)
         fail_msg("%s", err.message);
     return cross;
+}
+
+static struct cross_encoder *open_model(const char *name)
+{
+    return open_model_in(name, PRECISION_F32);
 }
 
 static void score(const struct cross_encoder *cross, int threads, const struct encoder_text *pairs,
@@ -118,6 +124,34 @@ static void check_model(const char *name)
     free(usage);
     cross_encoder_close(cross);
     expected_release(&expected);
+}
+
+/* Random weights: what is rounded moves logits of up to 2 by 0.05. */
+static void other_precisions_stay_near_the_logits_of_the_reference(void **state)
+{
+    (void)state;
+    static const enum precision precisions[] = {PRECISION_BF16, PRECISION_INT8};
+    for (int m = 0; m < MODELS; m++)
+        for (int p = 0; p < 2; p++) {
+            struct expected expected;
+            expected_read(&expected, models[m]);
+            struct cross_encoder *cross = open_model_in(models[m], precisions[p]);
+            size_t labels = expected.labels, size = expected.count * labels;
+            float *logits = calloc(2 * size, sizeof *logits);
+            assert_non_null(logits);
+            score(cross, 2, expected.pairs, expected.count, logits, logits + size, NULL);
+            for (size_t i = 0; i < size; i++) {
+                const json_t *entry = json_array_get(expected.entries, i / labels);
+                const json_t *wanted = json_object_get(entry, "logits");
+                double logit = json_number_value(json_array_get(wanted, i % labels));
+                if (!(fabs(logit - (double)logits[i]) < 0.15))
+                    fail_msg("%s in %s: %g where %g is near", models[m],
+                             precision_name(precisions[p]), (double)logits[i], logit);
+            }
+            free(logits);
+            cross_encoder_close(cross);
+            expected_release(&expected);
+        }
 }
 
 static void logits_and_scores_are_those_of_the_reference(void **state)
@@ -257,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_and_scores_are_those_of_the_reference),
+        cmocka_unit_test(other_precisions_stay_near_the_logits_of_the_reference),
         cmocka_unit_test(a_pair_has_the_same_logits_whatever_it_is_scored_with),
         cmocka_unit_test(a_text_that_is_not_utf8_is_named),
         cmocka_unit_test(a_raised_cancel_ends_it),

@@ -12,7 +12,7 @@
 #include "tests/test.h"
 
 static const char *const isas[] = {"generic", "avx2", "avx512"};
-static const enum precision precisions[] = {PRECISION_INT8};
+static const enum precision precisions[] = {PRECISION_BF16, PRECISION_INT8};
 static const char *const tiny_models[] = {
     "tests/golden/models/cls-32",         "tests/golden/models/mean-64",
     "tests/golden/models/max-32",         "tests/golden/models/distilbert-mean-32",
