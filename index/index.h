@@ -57,7 +57,7 @@ struct index_options {
     size_t segment_size;    /* the most vectors in a segment; 0: 262144 */
     size_t M;               /* HNSW links a node; 0: 16 */
     size_t ef_construction; /* 0: 100 */
-    size_t ef_search;       /* 0: 96 */
+    size_t ef_search;       /* 0: 128 */
     int build_threads;      /* threads while maintain builds; 0: 1 */
 };
 

@@ -47,9 +47,10 @@ def find_truth(folder, count):
     ids = np.empty((len(queries), 0), np.int64)
     for part in range((count + PART - 1) // PART):
         vectors = np.load(f"{folder}/part-{part:03}.npy")[:count - part * PART]
-        scores = np.concatenate([scores, queries @ vectors.T], axis=1)
-        ids = np.concatenate([ids, np.broadcast_to(np.arange(len(vectors)) + part * PART + 1,
-                                                   (len(queries), len(vectors)))], axis=1)
+        found = queries @ vectors.T
+        near = np.argpartition(-found, 2 * TOP_K, axis=1)[:, :2 * TOP_K]
+        scores = np.concatenate([scores, np.take_along_axis(found, near, 1)], axis=1)
+        ids = np.concatenate([ids, near + part * PART + 1], axis=1)
         best = np.lexsort((ids, -scores), axis=1)[:, :TOP_K]
         scores, ids = np.take_along_axis(scores, best, 1), np.take_along_axis(ids, best, 1)
     np.save(path, ids)

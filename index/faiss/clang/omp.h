@@ -14,6 +14,7 @@ extern "C" {
 #endif
 
 void omp_set_num_threads(int threads);
+int omp_get_max_threads(void);
 
 #ifdef __cplusplus
 }
