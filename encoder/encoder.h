@@ -32,9 +32,9 @@ struct encoder_options {
 /* What a loaded model is. All strings live as long as the encoder. */
 struct encoder_info {
     const char *folder;
-    const char *architecture;     /* "bert" */
-    const char *precision;        /* what runs: "f32", "bf16", "int8" */
-    const char *weights_source;   /* where packed weights are from, in a clause: "mapped from ..." */
+    const char *architecture;   /* "bert" */
+    const char *precision;      /* what runs: "f32", "bf16", "int8" */
+    const char *weights_source; /* where packed weights are from, in a clause: "mapped from ..." */
     const char *precision_reason; /* why, in a clause: "asked for", or why auto picked it */
     const char *backend;          /* which matrix product runs: "openblas", "packed" ... */
     const char *isa;              /* "avx512", "avx2", "generic" */
