@@ -79,10 +79,10 @@ static const struct argp parser = {
     "  restore FILE            put a backup into a data folder\n"
     "  check                   store, indexes and checksums\n"
     "  repair                  save what can be read of a damaged store\n"
-    "  pairs FILE [FILE2]      the most similar pairs of texts\n"
-    "  dedup FILE              groups of near-duplicates\n"
-    "  clusters FILE           communities, or k-means\n"
-    "The last three need no daemon.\v"
+    "  pairs [FILE [FILE2]]    the most similar pairs of texts\n"
+    "  dedup [FILE]            groups of near-duplicates\n"
+    "  clusters [FILE]         communities, or k-means\n"
+    "The last three need no daemon with a FILE.\v"
     "Every command has a --help of its own.\n"
     "Exit status: 0 done, 1 nothing there or something refused, 2 an error.",
     children,

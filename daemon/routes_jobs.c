@@ -1,5 +1,6 @@
 /* Answers about jobs: started, shown, cancelled, and their results by pages. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/routes.h"
@@ -7,13 +8,24 @@
 
 /* --- writing --- */
 
+/* As it was written, if it was with few digits. */
+static void put_float(struct json_writer *writer, float value)
+{
+    char text[32];
+    int digits = 1;
+    do
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+    while (strtof(text, NULL) != value && ++digits <= 9);
+    json_put_real(writer, strtod(text, NULL));
+}
+
 static void put_options(struct json_writer *writer, const struct engine_job_options *options)
 {
     json_key(writer, "options");
     json_open(writer, '{');
     if (isfinite(options->threshold) && !options->k) {
         json_key(writer, "threshold");
-        json_put_score(writer, (double)options->threshold);
+        put_float(writer, options->threshold);
     }
     if (options->kind == ENGINE_JOB_PAIRS && options->each)
         json_member_integer(writer, "each", (int64_t)options->each);

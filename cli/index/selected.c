@@ -38,7 +38,7 @@ static int call(struct client *client, const char *collection, const char *path,
     return r;
 }
 
-static int ask(const char *collection, uint64_t count, struct err *err)
+int selected_ask(const char *collection, uint64_t count, struct err *err)
 {
     char number[NUMBER_SIZE], answer[16] = "";
     if (!isatty(STDIN_FILENO))
@@ -64,7 +64,7 @@ int selected_delete(struct client *client, const char *collection, const json_t 
         return 0;
     }
     if (r == 0 && !sure)
-        r = ask(collection, count, err);
+        r = selected_ask(collection, count, err);
     if (r == 0)
         r = call(client, collection, "/documents/delete", filter, "deleted", ret_deleted, err);
     return r;

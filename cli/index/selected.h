@@ -16,4 +16,7 @@ void selected_parse(struct argp_state *state, const char *text, json_t **filter)
 int selected_delete(struct client *client, const char *collection, const json_t *filter, bool sure,
                     uint64_t *ret_deleted, struct err *err);
 
+/* Asks on the terminal whether so many documents are to go; as above where not. */
+int selected_ask(const char *collection, uint64_t count, struct err *err);
+
 #endif

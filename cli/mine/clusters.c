@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/index/command.h"
+#include "cli/mine/collection.h"
 #include "cli/mine/work.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
@@ -64,9 +65,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             argp_error(state, "one file");
         arguments->path = argument;
         return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "no file");
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -77,9 +75,10 @@ static const struct argp_child children[] = {
 static const struct argp parser = {
     option_table,
     parse_option,
-    "FILE",
+    "[FILE]",
     "Finds communities: a central text and all that are similar enough to it, the largest first; "
-    "most texts belong to none. With --k-means every text belongs to a cluster.",
+    "most texts belong to none. With --k-means every text belongs to a cluster. Without FILE "
+    "those of the collection, by a job of the daemon.",
     children,
     NULL,
     NULL,
@@ -151,5 +150,8 @@ int sbert_index_clusters(int argc, char **argv, struct command_common common)
                                   .shown = SHOWN_DEFAULT,
                                   .seed = SEED_DEFAULT};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (!arguments.path)
+        return collection_clusters(&arguments.common, arguments.threshold, arguments.least_size,
+                                   arguments.k, arguments.seed, arguments.shown);
     return work_main(&arguments.mine, arguments.common.quiet, &arguments.path, 1, find, &arguments);
 }

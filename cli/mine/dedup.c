@@ -6,12 +6,13 @@
 
 #include "base/clock.h"
 #include "cli/index/command.h"
+#include "cli/mine/collection.h"
 #include "cli/mine/work.h"
 #include "cli/numbers.h"
 #include "cli/terminal.h"
 #include "index/pairs/groups.h"
 
-enum { OPTION_UNIQUE = 700 };
+enum { OPTION_UNIQUE = 700, OPTION_REMOVE, OPTION_YES };
 
 static const float default_threshold = 0.95F;
 
@@ -20,12 +21,14 @@ struct arguments {
     struct mine_options mine;
     const char *path;
     float threshold;
-    bool unique;
+    bool unique, remove, sure;
 };
 
 static const struct argp_option option_table[] = {
     {"threshold", 'T', "SCORE", 0, "Duplicates have at least this cosine (0.95)", 0},
     {"unique", OPTION_UNIQUE, NULL, 0, "Instead print all texts but later duplicates", 0},
+    {"remove", OPTION_REMOVE, NULL, 0, "Delete all but the first of each group, after asking", 0},
+    {"yes", OPTION_YES, NULL, 0, "Do not ask", 0},
     {0},
 };
 
@@ -43,13 +46,22 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case OPTION_UNIQUE:
         arguments->unique = true;
         return 0;
+    case OPTION_REMOVE:
+        arguments->remove = true;
+        return 0;
+    case OPTION_YES:
+        arguments->sure = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (arguments->path)
             argp_error(state, "one file");
         arguments->path = argument;
         return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "no file");
+    case ARGP_KEY_END:
+        if (arguments->path && arguments->remove)
+            argp_error(state, "--remove is for a collection, --unique for a file");
+        if (!arguments->path && arguments->unique)
+            argp_error(state, "--unique is for a file, --remove for a collection");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -61,9 +73,10 @@ static const struct argp_child children[] = {
 static const struct argp parser = {
     option_table,
     parse_option,
-    "FILE",
+    "[FILE]",
     "Lists groups of near-duplicates: texts that hang together by pairs that are similar enough. "
-    "Every pair is compared, exactly; no daemon is needed.",
+    "Without FILE those of the collection, by a job of the daemon. Every pair is compared, "
+    "exactly.",
     children,
     NULL,
     NULL,
@@ -153,5 +166,8 @@ int sbert_index_dedup(int argc, char **argv, struct command_common common)
     struct arguments arguments = {
         .common = common, .mine = mine_options_default(), .threshold = default_threshold};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (!arguments.path)
+        return collection_dedup(&arguments.common, arguments.threshold, arguments.remove,
+                                arguments.sure);
     return work_main(&arguments.mine, arguments.common.quiet, &arguments.path, 1, find, &arguments);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/index/command.h"
+#include "cli/mine/collection.h"
 #include "cli/mine/rescore.h"
 #include "cli/mine/work.h"
 #include "index/pairs/best.h"
@@ -50,9 +51,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
             argp_error(state, "one file, or two");
         arguments->paths[arguments->path_count++] = argument;
         return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "no file");
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -63,10 +61,11 @@ static const struct argp_child children[] = {
 static const struct argp parser = {
     option_table,
     parse_option,
-    "FILE [FILE2]",
-    "Prints the most similar pairs of texts in FILE, or between FILE and FILE2, best first. Every "
-    "pair is compared, exactly; no daemon is needed. In bf16 and int8 the best are scored again in "
-    "f32.",
+    "[FILE [FILE2]]",
+    "Prints the most similar pairs of texts in FILE, or between FILE and FILE2, best first; "
+    "without FILE those of the collection, by a job of the daemon. Every pair is compared, "
+    "exactly. "
+    "FILE needs no daemon; in bf16 and int8 the best are scored again in f32.",
     children,
     NULL,
     NULL,
@@ -162,6 +161,9 @@ int sbert_index_pairs(int argc, char **argv, struct command_common common)
                                   .top = DEFAULT_TOP,
                                   .threshold = -INFINITY};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (arguments.path_count == 0)
+        return collection_pairs(&arguments.common, arguments.top, arguments.each,
+                                arguments.threshold);
     return work_main(&arguments.mine, arguments.common.quiet, arguments.paths, arguments.path_count,
                      find, &arguments);
 }

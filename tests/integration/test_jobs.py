@@ -1,12 +1,15 @@
 """Pairs, duplicates and clusters of a collection, as jobs of the daemon."""
 
 import itertools
+import json
 import math
 import random
+import signal
+import subprocess
 
 import pytest
 
-from conftest import DIMENSION, Daemon, wait_until
+from conftest import BIN, DEADLINE, DIMENSION, Daemon, wait_until
 
 
 def vectors(count, seed=7):
@@ -179,5 +182,86 @@ def test_a_job_that_is_cut_off_says_so(folder, how):
             assert client.get(f"/v1/jobs/{job['id']}/result").status == 409
             assert client.delete(f"/v1/jobs/{job['id']}").json == {"forgotten": True}
         assert client.get("/v1/jobs").json == {"jobs": []}
+    finally:
+        assert daemon.stop() == 0, daemon.tail()
+
+
+# --- sbert-index ---
+
+
+@pytest.fixture
+def sbert_index(daemon, filled):
+    name = filled[0].rsplit("/", 1)[1]
+
+    def call(command, *arguments):
+        return subprocess.run([BIN / "sbert-index", command, f"--socket={daemon.socket}", f"--collection={name}",
+                               *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=DEADLINE)
+    return call
+
+
+def test_sbert_index_prints_pairs_of_the_collection(sbert_index, client, filled):
+    done = sbert_index("pairs", "--top=10", "--json")
+    assert done.returncode == 0, done.stderr
+    expected = result(client, run(client, filled[0], kind="pairs", top=10))
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected
+    lines = sbert_index("pairs", "--top=1").stdout.splitlines()
+    assert lines == [f"{expected[0]['score']:7.4f}  {expected[0]['a']['id']}  {expected[0]['a']['text']}",
+                     f"         {expected[0]['b']['id']}  {expected[0]['b']['text']}"]
+    assert len(sbert_index("pairs", "--each=1", "--json").stdout.splitlines()) == 100
+    nothing = sbert_index("pairs", "--threshold=1")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+
+
+def test_sbert_index_prints_clusters_of_the_collection(sbert_index):
+    done = sbert_index("clusters", "--min-size=2", "--show=1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "1: 2 texts" and lines[1].startswith("  0") and lines[2:4] == ["", "2: 2 texts"]
+    sizes = [json.loads(line)["size"] for line in sbert_index("clusters", "--k-means=3", "--json").stdout.splitlines()]
+    assert sum(sizes) == 100 and sizes == sorted(sizes, reverse=True)
+    refused = sbert_index("clusters", "--k-means=1000")
+    assert refused.returncode == 2 and "1000 clusters" in refused.stderr
+
+
+def test_sbert_index_removes_duplicates_when_told_to(sbert_index, client, filled):
+    done = sbert_index("dedup", "--json")
+    assert [[document["id"] for document in json.loads(line)] for line in done.stdout.splitlines()] == [
+        [f"{i:03}", f"{i + 1:03}"] for i in range(0, 100, 10)]
+    asked = sbert_index("dedup", "--remove")
+    assert asked.returncode == 2 and "--yes" in asked.stderr
+    assert client.get(filled[0]).json["documents"] == 100
+    removed = sbert_index("dedup", "--remove", "--yes")
+    assert removed.returncode == 0 and "10 documents deleted" in removed.stderr, removed
+    assert client.get(filled[0]).json["documents"] == 90
+    assert client.get(f"{filled[0]}/documents/000").status == 200
+    assert client.get(f"{filled[0]}/documents/001").status == 404
+    assert sbert_index("dedup").returncode == 1
+    assert sbert_index("dedup", "--unique").returncode == 2
+
+
+def test_ctrl_c_cancels_the_job(folder):
+    daemon = Daemon(folder)
+    try:
+        client = daemon.client()
+        long_jobs(client, 3)
+        process = subprocess.Popen([BIN / "sbert-index", "dedup", f"--socket={daemon.socket}", "-c", "many",
+                                    "--threshold=0.9"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE)
+        mine = []
+
+        def is_there():
+            mine[:] = [job for job in client.get("/v1/jobs").json["jobs"]
+                       if job["options"] == {"threshold": 0.9}]
+            return mine or process.poll() is not None
+        wait_until(is_there)
+        process.send_signal(signal.SIGINT)
+        process.wait(DEADLINE)
+        assert process.returncode in (130, 1)  # interrupted, or there was nothing to be found by then
+        if process.returncode == 130:
+            assert b"interrupted" in process.stderr.read()
+            answer = client.get(f"/v1/jobs/{mine[0]['id']}")
+            assert answer.status == 404 or finished(client, mine[0])["state"] == "cancelled"
+        process.stderr.close()
     finally:
         assert daemon.stop() == 0, daemon.tail()

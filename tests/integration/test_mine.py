@@ -147,7 +147,6 @@ def test_what_a_person_sees(texts):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["pairs"], "no file"),
     (["pairs", "a", "b", "c"], "one file, or two"),
     (["pairs", "--threshold=2", "a"], "'2' is not a score from -1 to 1"),
     (["pairs", "--top=0", "a"], "'0' is not a number"),
