@@ -60,21 +60,20 @@ def reference(options):
         figure()
     spent[0] = 0
     epochs = 1 if options.steps else options.epochs
-    started, cpu = time.monotonic(), time.process_time()
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as output:
         model.old_fit(train_objectives=[(loader, losses.CosineSimilarityLoss(model))], epochs=epochs,
                       warmup_steps=-(-len(loader) * epochs // 10), optimizer_params={"lr": RATE},
                       weight_decay=0.01, max_grad_norm=1, show_progress_bar=False,
                       evaluator=None if options.steps else figure, output_path=output,
                       save_best_model=False)
-    seconds, cpu = time.monotonic() - started - spent[0], time.process_time() - cpu
+    seconds = time.monotonic() - started - spent[0]
     print(json.dumps({"rate": len(examples) * epochs / seconds, "curve": curve,
-                      "cpu_rate": len(examples) * epochs / cpu,
                       "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 def run(command):
-    """A process's standard output and what it took: peak memory in MB, CPU seconds."""
+    """A process's standard output and what it took."""
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)
     said = process.stdout.read()
@@ -96,7 +95,6 @@ def ours(options, seed, folder):
         command += ["--dev", options.data / "stsb-en-dev.csv", f"--epochs={options.epochs}"]
     _, usage = run(command)
     log = [json.loads(line) for line in (output / "training/log.jsonl").read_text().splitlines()]
-    steps = [line for line in log if line["type"] == "step"]
     examples = options.steps * BATCH if options.steps else log[0]["examples"] * options.epochs
     seconds, previous = 0.0, 0.0
     for i, line in enumerate(log):  # what passed between two lines, but for evaluations
@@ -107,8 +105,7 @@ def ours(options, seed, folder):
                 examples -= BATCH
             previous = line["seconds"]
     curve = [line["value"] for line in log if line["type"] == "evaluation"]
-    return {"rate": examples / seconds, "curve": curve, "memory": usage.ru_maxrss / 1024,
-            "cpu_rate": len(steps) * BATCH / (usage.ru_utime + usage.ru_stime)}
+    return {"rate": examples / seconds, "curve": curve, "memory": usage.ru_maxrss / 1024}
 
 
 def theirs(options, seed):
@@ -119,8 +116,8 @@ def theirs(options, seed):
 
 def show(name, seed, figures):
     curve = "  ".join(f"{value:.2f}" for value in figures["curve"])
-    print(f"{name:22} seed {seed}  {figures['rate']:6.1f} pairs/s  {figures['cpu_rate']:6.1f} pairs per CPU "
-          f"second  {figures['memory']:6.0f} MB  {curve}", flush=True)
+    print(f"{name:22} seed {seed}  {figures['rate']:6.1f} pairs/s  "
+          f"{figures['memory']:6.0f} MB  {curve}", flush=True)
 
 
 def main():
@@ -147,7 +144,7 @@ def main():
             show("sentence-transformers", seed, pair[1])
             results.append(pair)
     count = len(results)
-    for key, name in (("rate", "speed"), ("cpu_rate", "speed by CPU time"), ("memory", "memory")):
+    for key, name in (("rate", "speed"), ("memory", "memory")):
         mean = [sum(pair[i][key] for pair in results) / count for i in range(2)]
         print(f"{name}: {mean[0] / mean[1]:.2f} times sentence-transformers'")
     if not options.steps:
