@@ -65,24 +65,14 @@ static const struct argp parser = {
     NULL,
     parse_option,
     "COMMAND [ARGUMENT...]",
-    "Puts documents into sbertd.\n\n"
-    "  add FILE|FOLDER|-...    add lines, records or texts\n"
+    "Puts documents into sbertd, and takes care of them.\n\n"
+    "  add FILE|FOLDER|-...     lines, records or texts\n"
+    "  list, get ID...          show documents\n"
     "  delete ID... | --source F | --filter C\n"
-    "                          delete documents; rm for short\n"
-    "  get ID...               show documents\n"
-    "  list                    list documents\n"
-    "  stats                   numbers of a collection and the daemon\n"
-    "  create NAME             make a collection\n"
-    "  collections [create NAME | drop NAME]\n"
-    "  fields [add NAME:TYPE...]  what filters can ask for\n"
-    "  backup FILE             a copy of everything, while the daemon goes on\n"
-    "  restore FILE            put a backup into a data folder\n"
-    "  check                   store, indexes and checksums\n"
-    "  repair                  save what can be read of a damaged store\n"
-    "  pairs [FILE [FILE2]]    the most similar pairs of texts\n"
-    "  dedup [FILE]            groups of near-duplicates\n"
-    "  clusters [FILE]         communities, or k-means\n"
-    "The last three need no daemon with a FILE.\v"
+    "  stats                    numbers of a collection and the daemon\n"
+    "  collections, create NAME, fields\n"
+    "  backup FILE, restore FILE, check, repair\n"
+    "  pairs, dedup, clusters   compare all texts of a collection, or of a FILE\v"
     "Every command has a --help of its own.\n"
     "Exit status: 0 done, 1 nothing there or something refused, 2 an error.",
     children,

@@ -40,7 +40,7 @@ static const struct argp_option option_table[] = {
     {"min-score", 's', "S", 0, "Leave out results that score less than S", 0},
     {"collection", 'c', "NAME", 0, "Search this collection (default)", 0},
     {"filter", 'f', "CONDITION", 0, "Only documents whose metadata match, see below", 0},
-    {"exact", OPTION_EXACT, NULL, 0, "Look at every document, also where there is a graph", 0},
+    {"exact", OPTION_EXACT, NULL, 0, "Look at every document, past any graph", 0},
     {"rerank", OPTION_RERANK, "MODEL", 0, "Put the best in order by this cross-encoder", 0},
     {"candidates", OPTION_CANDIDATES, "N", 0, "How many of the best it reads (50)", 0},
     {"json", 'j', NULL, 0, "Print one JSON object for each query", 0},
@@ -154,14 +154,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     option_table,
     parse_option,
-    "QUERY...\n-",
+    "QUERY...|-",
     "Finds the documents nearest in meaning to the query.\v"
-    "Without a query, or with -, each line of standard input is one. On a terminal the results are "
-    "aligned to its width; elsewhere they are tab-separated: rank, score, id, file:line, passage "
-    "(before them the number of the query, where queries come from standard input).\n"
-    "A CONDITION is on fields that the collection declares: 'year >= 2020 and (lang = \"en\" or "
-    "tags in (\"a\", \"b\")) and not draft = true'. Operators: = != < <= > >=, ^= (begins "
-    "with), in, not in, exists, and, or, not.\n"
+    "Without a query, or with -, each line of standard input is one. Where standard output is no "
+    "terminal, lines are tab-separated: rank, score, id, file:line, passage (before them the "
+    "query's number, where queries come from standard input).\n"
+    "A CONDITION is on declared fields: 'year >= 2020 and not (lang = \"en\" or tags in "
+    "(\"a\", \"b\"))'; also != < <= > exists, and ^= for a prefix.\n"
     "Exit status: 0 something was found, 1 nothing, 2 an error.",
     NULL,
     NULL,

@@ -76,8 +76,7 @@ static const struct argp parser = {
     option_table,
     parse_option,
     "[FILE]",
-    "Finds communities: a central text and all that are similar enough to it, the largest first; "
-    "most texts belong to none. With --k-means every text belongs to a cluster. Without FILE "
+    "Finds communities: a central text and what is similar to it. Without FILE "
     "those of the collection, by a job of the daemon.",
     children,
     NULL,

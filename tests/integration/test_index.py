@@ -371,7 +371,9 @@ def test_wrong_usage_is_an_error_of_two_lines(arguments):
     assert "Try `sbert-index" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "add", "rm", "get", "list", "stats", "collections"])
+@pytest.mark.parametrize("command", ["", "add", "rm", "get", "list", "stats", "collections", "create",
+                                     "fields", "backup", "restore", "check", "repair", "pairs",
+                                     "dedup", "clusters"])
 def test_help_fits_a_screen(command):
     done = subprocess.run([BIN / "sbert-index", *command.split(), "--help"], capture_output=True,
                           text=True, timeout=DEADLINE)

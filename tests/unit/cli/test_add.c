@@ -354,7 +354,7 @@ static void a_body_holds_the_documents_that_are_not_refused(void **state)
                                    "\"source\":{\"path\":\"/f\",\"line\":3}}]}");
     assert_int_equal(batch_find(&batch, 0, 3, 0), 1);
     assert_int_equal(batch_find(&batch, 0, 3, 2), SIZE_MAX);
-    add_batch_release(&batch);
+    batch_release(&batch);
     buf_release(&body);
 }
 

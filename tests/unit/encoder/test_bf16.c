@@ -251,7 +251,7 @@ static struct matmul_weight *prepare(const struct kernels *kernels, const float 
 {
     struct linear linear = {.weight = data, .bias = bias, .in = in, .out = out};
     const struct matmul_backend *backend;
-    struct matmul_weight *weight;
+    struct matmul_weight *weight = NULL;
     struct err err = {0};
     if (matmul_choose(&backend, PRECISION_BF16, NULL, kernels, &err) < 0 ||
         matmul_prepare(&weight, backend, kernels, &linear, 1, NULL, &err) < 0)
