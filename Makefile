@@ -325,6 +325,7 @@ test-tokenizers-reference: $(O)/reference/dump_tokens $(REFERENCE_PYTHON) ## tok
 	    '$(TEST_DATA)/tokenizers/all-MiniLM-L6-v2' '$(TEST_DATA)'
 	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_bpe.py $< '$(TEST_DATA)'
 	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_unigram.py $< '$(TEST_DATA)'
+	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_components.py $< '$(TEST_DATA)'
 	$(Q)$(REFERENCE_PYTHON) tests/reference/compare_random.py $< '$(TEST_DATA)' \
 	    --count $(REFERENCE_COUNT)
 

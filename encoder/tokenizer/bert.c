@@ -1,8 +1,7 @@
-/* The kind of BERT: its normaliser, words split at white space and punctuation, WordPiece. */
+/* The kind of BERT: its normaliser or others, words by what code points are, WordPiece. */
 #include "base/utf8.h"
 #include "encoder/tokenizer/kind.h"
 #include "encoder/tokenizer/load.h"
-#include "encoder/tokenizer/unicode.h"
 
 #include <stdlib.h>
 
@@ -20,6 +19,8 @@ static void release(void *own)
 static int normalize(const struct tokenizer *tokenizer, const char *text, size_t from, size_t to,
                      struct normalized *normalized, struct err *err)
 {
+    if (tokenizer->pipeline.count > 0)
+        return pipeline_run(&tokenizer->pipeline, text, from, to, normalized, err);
     return bert_normalizer_run(&tokenizer->normalizer, text, from, to, normalized, err);
 }
 
@@ -42,29 +43,29 @@ static int put_word(struct encoding *encoding, size_t from, size_t to, size_t ch
     return r;
 }
 
-/* Words of normalised bytes [from, to): split at white space, each punctuation mark by itself. */
+/* Words of normalised bytes [from, to), by the groups of their code points. */
 static int encode(struct encoding *encoding, size_t from, size_t to)
 {
+    const struct words *words = &encoding->tokenizer->words;
     const char *text = encoding->scratch->normalized.text;
     size_t word = from, chars = 0;
+    uint8_t last = 0;
     int r = 0;
 
     for (size_t at = from; at < to && r == 0;) {
         uint32_t code_point;
         size_t length = utf8_decode(text + at, to - at, &code_point);
-        uint8_t class = unicode_classify(code_point);
-        if (!(class & (UNICODE_SPACE | UNICODE_PUNCTUATION))) {
-            chars++;
-            at += length;
-            continue;
-        }
-        if (chars > 0)
+        uint8_t group = words_group(words, code_point);
+        if (chars > 0 && (group != last || group & WORD_ALONE)) {
             r = put_word(encoding, word, at, chars);
-        if (r == 0 && class & UNICODE_PUNCTUATION)
-            r = put_word(encoding, at, at + length, 1);
+            chars = 0;
+        }
+        if (chars == 0)
+            word = at;
+        if (!(group & WORD_DROPPED))
+            chars++;
+        last = group;
         at += length;
-        word = at;
-        chars = 0;
     }
     if (r == 0 && chars > 0)
         r = put_word(encoding, word, to, chars);

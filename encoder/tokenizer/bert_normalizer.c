@@ -4,9 +4,6 @@
  */
 #include "encoder/tokenizer/bert_normalizer.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/utf8.h"
 #include "encoder/tokenizer/unicode.h"
 
@@ -19,51 +16,6 @@ struct run {
     struct normalized *to;
     uint32_t last_source; /* where the input's newest code point that was put out starts */
 };
-
-void normalized_release(struct normalized *normalized)
-{
-    free(normalized->text);
-    free(normalized->starts);
-    free(normalized->marks);
-    free(normalized->sorted);
-    *normalized = (struct normalized){0};
-}
-
-int normalized_reserve(struct normalized *to, size_t extra, struct err *err)
-{
-    size_t want = to->size + extra;
-    if (want <= to->capacity)
-        return 0;
-    if (want < to->capacity + to->capacity / 2)
-        want = to->capacity + to->capacity / 2;
-    char *text = realloc(to->text, want);
-    if (text)
-        to->text = text;
-    uint32_t *starts = realloc(to->starts, want * sizeof *starts);
-    if (starts)
-        to->starts = starts;
-    if (!text || !starts)
-        return err_memory(err, "normalising a text");
-    to->capacity = want;
-    return 0;
-}
-
-static int reserve_mark(struct normalized *to, struct err *err)
-{
-    if (to->mark_count < to->mark_capacity)
-        return 0;
-    size_t want = to->mark_capacity ? to->mark_capacity * 2 : 32;
-    struct pending_mark *marks = realloc(to->marks, want * sizeof *marks);
-    if (marks)
-        to->marks = marks;
-    struct pending_mark *sorted = realloc(to->sorted, want * sizeof *sorted);
-    if (sorted)
-        to->sorted = sorted;
-    if (!marks || !sorted)
-        return err_memory(err, "normalising a text");
-    to->mark_capacity = want;
-    return 0;
-}
 
 static void put_bytes(struct normalized *to, uint32_t code_point, uint32_t source)
 {
@@ -90,25 +42,6 @@ static void put(struct run *run, uint32_t code_point, uint32_t source)
     }
 }
 
-/* Sorts the waiting marks by combining class, equals in their order, by counting. */
-static const struct pending_mark *sort_marks(struct normalized *to)
-{
-    size_t places[257] = {0};
-    bool ordered = true;
-
-    for (size_t i = 1; i < to->mark_count && ordered; i++)
-        ordered = to->marks[i - 1].combining_class <= to->marks[i].combining_class;
-    if (ordered)
-        return to->marks;
-    for (size_t i = 0; i < to->mark_count; i++)
-        places[to->marks[i].combining_class + 1]++;
-    for (size_t i = 1; i < 257; i++)
-        places[i] += places[i - 1];
-    for (size_t i = 0; i < to->mark_count; i++)
-        to->sorted[places[to->marks[i].combining_class]++] = to->marks[i];
-    return to->sorted;
-}
-
 /* Puts out the waiting marks that are not stripped. As in the reference the k-th mark that stood in
  * the text keeps the place of the k-th, whichever it is after sorting. */
 static int flush_marks(struct run *run, size_t rest, struct err *err)
@@ -119,7 +52,7 @@ static int flush_marks(struct run *run, size_t rest, struct err *err)
     int r = normalized_reserve(to, rest + to->mark_count * UNICODE_MAX_LOWER * 4, err);
     if (r < 0)
         return r;
-    const struct pending_mark *sorted = sort_marks(to);
+    const struct pending_mark *sorted = normalized_sort_marks(to);
     size_t next = 0;
     for (size_t i = 0; i < to->mark_count; i++) {
         if (!sorted[i].added) {
@@ -142,11 +75,8 @@ static int put_part(struct run *run, uint32_t code_point, uint8_t class, uint32_
     int r;
 
     if (class & UNICODE_COMBINES) {
-        if ((r = reserve_mark(to, err)) < 0)
-            return r;
-        to->marks[to->mark_count++] =
-            (struct pending_mark){code_point, source, unicode_combining_class(code_point), added};
-        return 0;
+        struct pending_mark mark = {code_point, source, unicode_combining_class(code_point), added};
+        return normalized_add_mark(to, mark, err);
     }
     if ((r = flush_marks(run, rest, err)) < 0)
         return r;

@@ -29,11 +29,22 @@ struct normalized {
 
     struct pending_mark *marks, *sorted; /* (mark_capacity) used while normalising */
     size_t mark_count, mark_capacity;
+
+    struct normalized *spare; /* where a further step writes, or NULL */
 };
 void normalized_release(struct normalized *normalized);
 
 /* Makes room for `extra` more bytes. ERR_MEMORY. */
 int normalized_reserve(struct normalized *normalized, size_t extra, struct err *err);
+
+/* Text as it is. Ill-formed UTF-8 is ERR_INVALID with its offset from text[0]. */
+int normalized_copy(struct normalized *normalized, const char *text, size_t from, size_t to,
+                    struct err *err);
+
+/* Adds a waiting mark, and gives the waiting ones sorted by combining class, equals in their order.
+ */
+int normalized_add_mark(struct normalized *normalized, struct pending_mark mark, struct err *err);
+const struct pending_mark *normalized_sort_marks(struct normalized *normalized);
 
 /* Normalises text[from..to) into `normalized`, whose old contents go; `starts` count from text[0].
  * Ill-formed UTF-8 is ERR_INVALID with its offset from text[0]. */

@@ -1,8 +1,7 @@
-/* The kind of GPT-2 and RoBERTa: nothing normalised, words by the split pattern, BPE over bytes. */
+/* The kind of GPT-2 and RoBERTa: words by the split pattern, BPE over bytes. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "encoder/tokenizer/bpe.h"
 #include "encoder/tokenizer/byte_level.h"
 #include "encoder/tokenizer/kind.h"
@@ -27,26 +26,10 @@ static void release(void *own)
     free(scratch->prefixed);
 }
 
-/* The text as it is. */
 static int normalize(const struct tokenizer *tokenizer, const char *text, size_t from, size_t to,
                      struct normalized *normalized, struct err *err)
 {
-    size_t bad;
-    (void)tokenizer;
-    normalized->size = 0;
-    if (!utf8_valid(text + from, to - from, &bad))
-        return err_set(err, ERR_INVALID, "not valid UTF-8 at byte %zu", from + bad);
-    int r = normalized_reserve(normalized, to - from, err);
-    if (r < 0)
-        return r;
-    memcpy(normalized->text, text + from, to - from);
-    for (size_t at = from, start = from; at < to; at++) {
-        if (((unsigned char)text[at] & 0xC0) != 0x80)
-            start = at;
-        normalized->starts[at - from] = (uint32_t)start;
-    }
-    normalized->size = to - from;
-    return 0;
+    return pipeline_run(&tokenizer->pipeline, text, from, to, normalized, err);
 }
 
 /* A place in a word: a byte, and how many bytes the characters of those before it take. */

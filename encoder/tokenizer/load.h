@@ -7,17 +7,21 @@
 #include "encoder/tokenizer/added_tokens.h"
 #include "encoder/tokenizer/bert_normalizer.h"
 #include "encoder/tokenizer/kind.h"
+#include "encoder/tokenizer/pipeline.h"
 #include "encoder/tokenizer/template.h"
 #include "encoder/tokenizer/wordpiece.h"
+#include "encoder/tokenizer/words.h"
 
 /* The parts in the order a text meets them. Constant after loading. */
 struct tokenizer {
     struct added_tokens raw; /* matched in the text as it is */
     const struct tokenizer_kind *kind;
+    struct pipeline pipeline;       /* the normalisers; none where `normalizer` is all */
     struct added_tokens normalized; /* matched in the normalised text */
     struct vocabulary vocabulary;   /* the model's pieces */
     const void *model;              /* the kind's own, in the arena; NULL for BERT's, which is: */
-    struct bert_normalizer normalizer;
+    struct bert_normalizer normalizer; /* of WordPiece, where that is all that is listed */
+    struct words words;
     struct wordpiece wordpiece;
     struct template single, pair;
     struct offset_trim trim;
@@ -90,6 +94,21 @@ int tokenizer_unsupported(const char *what, const char *type, struct err *err);
 int tokenizer_load_pieces(struct tokenizer *tokenizer, const json_t *pieces, struct err *err);
 int tokenizer_load_added_tokens(struct tokenizer *tokenizer, const json_t *list, struct err *err);
 int tokenizer_load_post_processor(struct tokenizer *tokenizer, const json_t *from, struct err *err);
+
+/* Components that are not a family's own count only where the tokenizer's class has none of its
+ * own: the reference's classes for BERT, RoBERTa, XLM-R ... put theirs in place of the file's. 0,
+ * or ERR_UNSUPPORTED with the component's name. */
+int tokenizer_check_class(const struct tokenizer_source *source, const char *what, const char *type,
+                          struct err *err);
+
+/* Reads "normalizer", in load_normalizer.c: adds what it lists to the pipeline. Of those that are
+ * not SentencePiece's the class is checked. */
+int tokenizer_load_normalizer(struct tokenizer *tokenizer, const struct tokenizer_source *source,
+                              const json_t *from, struct err *err);
+
+/* The settings of a BertNormalizer. */
+int tokenizer_load_bert_normalizer(struct bert_normalizer *normalizer, const json_t *from,
+                                   struct err *err);
 
 /* Where tokenizer_config.json, or the caller, says something about BERT's normaliser, it wins. */
 int tokenizer_override_normalizer(struct bert_normalizer *normalizer,

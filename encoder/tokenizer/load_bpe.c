@@ -167,13 +167,15 @@ int tokenizer_load_bpe(struct tokenizer *tokenizer, const struct tokenizer_sourc
     struct bpe *model;
     int r;
 
-    if (strcmp(tokenizer_type(normalizer), "null") != 0)
-        return tokenizer_unsupported("normalizer", tokenizer_type(normalizer), err);
     if (strcmp(tokenizer_type(level), "ByteLevel") != 0)
         return tokenizer_unsupported("pre_tokenizer", tokenizer_type(level), err);
     if (source->do_lower_case > 0)
         return tokenizer_unsupported("setting", "do_lower_case", err);
-    if ((r = load_model(tokenizer, json_object_get(json, "model"), &model, err)) < 0 ||
+    if (strcmp(tokenizer_type(normalizer), "null") != 0 &&
+        (r = tokenizer_check_class(source, "normalizer", tokenizer_type(normalizer), err)) < 0)
+        return r;
+    if ((r = tokenizer_load_normalizer(tokenizer, source, normalizer, err)) < 0 ||
+        (r = load_model(tokenizer, json_object_get(json, "model"), &model, err)) < 0 ||
         (r = tokenizer_flag(level, "add_prefix_space", true, &model->add_prefix_space, err)) < 0 ||
         (r = tokenizer_flag(level, "use_regex", true, &model->use_regex, err)) < 0 ||
         (r = tokenizer_load_added_tokens(tokenizer, json_object_get(json, "added_tokens"), err)) <

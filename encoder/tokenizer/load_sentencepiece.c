@@ -119,9 +119,12 @@ static int build(struct tokenizer *tokenizer, const struct sentencepiece *file,
                                           .prepend = prefix ? PREPEND_ALWAYS : PREPEND_NEVER,
                                           .replacement = "\xE2\x96\x81",
                                           .replacement_size = 3};
-    if (file->charsmap_size > 0)
-        r = charsmap_open(&model->normalizer.charsmap, &tokenizer->arena, file->charsmap,
-                          file->charsmap_size, err);
+    if (file->charsmap_size > 0) {
+        struct pipeline_step *step = &tokenizer->pipeline.steps[tokenizer->pipeline.count++];
+        step->kind = STEP_CHARSMAP;
+        r = charsmap_open(&step->charsmap, &tokenizer->arena, file->charsmap, file->charsmap_size,
+                          err);
+    }
     if (r == 0)
         r = add_pieces(tokenizer, file, numbering, scores, err);
     if (r == 0)

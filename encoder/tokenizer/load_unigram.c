@@ -1,118 +1,13 @@
-/* The parts of tokenizer.json that a SentencePiece model of the kind Unigram has: the normalisers
- * Precompiled, Replace, Strip and sequences of them, the pre-tokenizers Metaspace and
- * WhitespaceSplit before it, and the pieces with their scores. Runs once, before the tokenizer is
- * shared.
+/* The parts of tokenizer.json that a SentencePiece model of the kind Unigram has: the
+ * pre-tokenizers Metaspace and WhitespaceSplit before it, and the pieces with their scores. Runs
+ * once, before the tokenizer is shared.
  */
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "encoder/tokenizer/load.h"
 #include "encoder/tokenizer/unigram_kind.h"
-
-/* --- the normaliser --- */
-
-static int load_charsmap(struct piece_normalizer *normalizer, struct arena *arena,
-                         const json_t *from, struct err *err)
-{
-    const json_t *map = json_object_get(from, "precompiled_charsmap");
-    const char *text = json_string_value(map);
-    size_t size = json_string_length(map), padding = 0;
-    int r;
-
-    if (!text || size == 0 || size > INT32_MAX)
-        return err_set(err, ERR_CORRUPT, "precompiled_charsmap must be base64");
-    if (normalizer->charsmap.unit_count > 0 || normalizer->step_count > 0)
-        return err_set(err, ERR_UNSUPPORTED, "the normalizer 'Precompiled' must be the first");
-    while (padding < 2 && padding < size && text[size - 1 - padding] == '=')
-        padding++;
-    unsigned char *bytes = malloc(size / 4 * 3 + 3);
-    if (!bytes)
-        return err_memory(err, "the character map");
-    int length = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)size);
-    if (length < 0 || (size_t)length < padding)
-        r = err_set(err, ERR_CORRUPT, "precompiled_charsmap is not base64");
-    else
-        r = charsmap_open(&normalizer->charsmap, arena, bytes, (size_t)length - padding, err);
-    free(bytes);
-    return r;
-}
-
-static int load_replace(struct rewrite *step, struct arena *arena, const json_t *from,
-                        struct err *err)
-{
-    const json_t *pattern = json_object_get(from, "pattern");
-    const json_t *string = json_object_get(pattern, "String");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex"));
-    const json_t *content = json_object_get(from, "content");
-
-    if ((!json_is_string(string) && !regex) || !json_is_string(content))
-        return err_set(err, ERR_CORRUPT, "Replace needs a pattern and a content");
-    if (!json_is_string(string) && strcmp(regex, " {2,}") != 0)
-        return err_set(err, ERR_UNSUPPORTED,
-                       "Replace with the regular expression '%.80s' is not supported", regex);
-    if (json_string_length(content) > REWRITE_CONTENT_LIMIT ||
-        (string && json_string_length(string) == 0))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "Replace with an empty pattern or more than %d bytes is not supported",
-                       REWRITE_CONTENT_LIMIT);
-    step->kind = string ? REWRITE_STRING : REWRITE_SPACES;
-    step->pattern_size = json_string_length(string);
-    step->pattern = arena_copy(arena, string ? json_string_value(string) : "", step->pattern_size);
-    step->content_size = json_string_length(content);
-    step->content = arena_copy(arena, json_string_value(content), step->content_size);
-    return step->pattern && step->content ? 0 : err_memory(err, "the normaliser");
-}
-
-/* One normaliser that is no sequence. */
-static int load_step(struct piece_normalizer *normalizer, struct arena *arena, const json_t *from,
-                     struct err *err)
-{
-    const char *type = tokenizer_type(from);
-    struct rewrite step = {0};
-    int r;
-
-    if (strcmp(type, "Precompiled") == 0)
-        return load_charsmap(normalizer, arena, from, err);
-    if (normalizer->step_count == PIECE_NORMALIZER_STEPS)
-        return err_set(err, ERR_UNSUPPORTED, "more than %d normalizers are not supported",
-                       PIECE_NORMALIZER_STEPS);
-    if (strcmp(type, "Replace") == 0) {
-        r = load_replace(&step, arena, from, err);
-    } else if (strcmp(type, "Strip") == 0) {
-        step.kind = REWRITE_STRIP;
-        r = tokenizer_flag(from, "strip_left", true, &step.left, err);
-        if (r == 0)
-            r = tokenizer_flag(from, "strip_right", true, &step.right, err);
-    } else {
-        r = tokenizer_unsupported("normalizer", type, err);
-    }
-    if (r == 0)
-        normalizer->steps[normalizer->step_count++] = step;
-    return r;
-}
-
-static int load_normalizer(struct piece_normalizer *normalizer, struct arena *arena,
-                           const json_t *from, struct err *err)
-{
-    const json_t *list = json_object_get(from, "normalizers"), *item;
-    size_t i;
-    int r = 0;
-
-    if (strcmp(tokenizer_type(from), "null") == 0)
-        return 0;
-    if (strcmp(tokenizer_type(from), "Sequence") != 0)
-        return load_step(normalizer, arena, from, err);
-    if (!json_is_array(list))
-        return err_set(err, ERR_CORRUPT, "normalizer.normalizers must be a list");
-    json_array_foreach(list, i, item)
-    {
-        if ((r = load_step(normalizer, arena, item, err)) < 0)
-            return r;
-    }
-    return 0;
-}
 
 /* --- the pre-tokenizer --- */
 
@@ -239,8 +134,8 @@ int tokenizer_load_unigram(struct tokenizer *tokenizer, const struct tokenizer_s
         return err_memory(err, "opening a tokenizer");
     tokenizer->kind = &tokenizer_unigram;
     tokenizer->model = model;
-    if ((r = load_normalizer(&model->normalizer, &tokenizer->arena,
-                             json_object_get(json, "normalizer"), err)) < 0 ||
+    if ((r = tokenizer_load_normalizer(tokenizer, source, json_object_get(json, "normalizer"),
+                                       err)) < 0 ||
         (r = load_pre_tokenizer(&model->metaspace, json_object_get(json, "pre_tokenizer"), err)) <
             0 ||
         (r = load_model(tokenizer, &model->unigram, json_object_get(json, "model"), err)) < 0 ||

@@ -77,6 +77,7 @@ int tokenizer_load_vocab(struct tokenizer *tokenizer, const struct tokenizer_sou
     int r = path ? 0 : err_memory(err, "opening a tokenizer");
 
     tokenizer->kind = &tokenizer_bert;
+    tokenizer->words = (struct words){.drop_spaces = true, .isolate_punctuation = true};
     tokenizer->normalizer = (struct bert_normalizer){true, true, true, true};
     if (r == 0)
         r = tokenizer_find_class(source, classes, &class, err);

@@ -1,16 +1,11 @@
 /* Running the character map over grapheme clusters, with the places that the reference gives.
- *
- * Places: the reference says of each code point that comes out whether it replaces the next one of
- * the input, with how many behind it that vanish, or was added behind the last. What vanishes at a
- * stretch's start is counted nowhere, and the places of all that follows lag behind by as much.
  */
 #include "encoder/tokenizer/piece_normalizer.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <utf8proc.h>
 
 #include "base/utf8.h"
+#include "encoder/tokenizer/transform.h"
 
 enum { WHOLE_GRAPHEME_LIMIT = 6 };
 
@@ -19,39 +14,8 @@ struct run {
     const char *text;
     size_t from, to;
     struct normalized *out;
-    size_t place, last; /* the next code point to be replaced, and the last that was */
-    size_t waiting;     /* where the last code point that was put out starts in `out` */
-    ptrdiff_t change;   /* of that one: 1 for added, -N for replacing one with N that vanish */
+    struct transform transform;
 };
-
-static size_t length_at(const char *text, size_t at)
-{
-    unsigned char lead = (unsigned char)text[at];
-    return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-/* Gives the last code point that was put out its place, now that all is known of it. */
-static void settle(struct run *run)
-{
-    struct normalized *out = run->out;
-    if (run->waiting == out->size)
-        return;
-    size_t place = run->change > 0 ? run->last : run->place;
-    while (run->waiting < out->size)
-        out->starts[run->waiting++] = (uint32_t)place;
-    for (ptrdiff_t i = run->change; i <= 0; i++) {
-        run->last = run->place;
-        run->place += length_at(run->text, run->place);
-    }
-}
-
-static void put(struct run *run, const char *bytes, size_t size, ptrdiff_t change)
-{
-    settle(run);
-    for (size_t i = 0; i < size; i++)
-        run->out->text[run->out->size++] = bytes[i];
-    run->change = change;
-}
 
 static size_t count_code_points(const char *text, size_t size)
 {
@@ -72,12 +36,12 @@ static int put_replacement(struct run *run, size_t old_count, const char *replac
     if (r < 0)
         return r;
     for (size_t at = 0; at < size; done++) {
-        size_t length = length_at(replacement, at);
-        put(run, replacement + at, length, done < old_count ? 0 : 1);
+        size_t length = transform_length(replacement, at);
+        transform_put(&run->transform, replacement + at, length, done < old_count ? 0 : 1);
         at += length;
     }
-    if (new_count < old_count && run->waiting < run->out->size)
-        run->change -= (ptrdiff_t)(old_count - new_count);
+    if (new_count < old_count && run->transform.waiting < run->out->size)
+        run->transform.change -= (ptrdiff_t)(old_count - new_count);
     return 0;
 }
 
@@ -92,11 +56,11 @@ static int put_grapheme(struct run *run, size_t at, size_t end, size_t count, st
         charsmap_find(run->map, run->text + at, end - at, &replacement, &size))
         return put_replacement(run, count, replacement, size, err);
     while (at < end && r == 0) {
-        size_t length = length_at(run->text, at);
+        size_t length = transform_length(run->text, at);
         if (charsmap_find(run->map, run->text + at, length, &replacement, &size)) {
             r = put_replacement(run, 1, replacement, size, err);
         } else {
-            put(run, run->text + at, length, 0);
+            transform_put(&run->transform, run->text + at, length, 0);
         }
         at += length;
     }
@@ -142,45 +106,20 @@ static int apply_map(struct run *run, struct err *err)
     for (size_t at = run->from; at < run->to && r == 0; at = end) {
         if (plain_ascii(run, at)) {
             end = at + 1;
-            put(run, run->text + at, 1, 0);
+            transform_put(&run->transform, run->text + at, 1, 0);
             continue;
         }
         if ((r = find_grapheme(run, at, &end, &count, err)) == 0)
             r = put_grapheme(run, at, end, count, err);
     }
     if (r == 0)
-        settle(run);
+        transform_settle(&run->transform);
     return r;
 }
 
-static int copy(struct run *run, struct err *err)
+int piece_normalizer_run(const struct charsmap *map, const char *text, size_t from, size_t to,
+                         struct normalized *normalized, struct err *err)
 {
-    size_t bad;
-    int r = normalized_reserve(run->out, run->to - run->from, err);
-
-    if (r < 0)
-        return r;
-    if (!utf8_valid(run->text + run->from, run->to - run->from, &bad))
-        return err_set(err, ERR_INVALID, "the text is not valid UTF-8 at byte %zu",
-                       run->from + bad);
-    for (size_t at = run->from; at < run->to;) {
-        size_t length = length_at(run->text, at);
-        put(run, run->text + at, length, 0);
-        at += length;
-    }
-    settle(run);
-    return 0;
-}
-
-int piece_normalizer_run(const struct piece_normalizer *normalizer, const char *text, size_t from,
-                         size_t to, struct normalized *normalized, struct err *err)
-{
-    struct run run = {&normalizer->charsmap, text, from, to, normalized, from, from, 0, 0};
-    int r;
-
-    normalized->size = 0;
-    r = normalizer->charsmap.unit_count > 0 ? apply_map(&run, err) : copy(&run, err);
-    for (size_t i = 0; i < normalizer->step_count && r == 0; i++)
-        r = rewrite_run(&normalizer->steps[i], normalized, err);
-    return r;
+    struct run run = {map, text, from, to, normalized, transform_begin(text, from, normalized)};
+    return apply_map(&run, err);
 }

@@ -23,6 +23,23 @@ static size_t match(const struct rewrite *rewrite, const char *text, size_t size
     return spaces >= 2 ? spaces : 0;
 }
 
+/* Moves the text to byte `to` of its room, to be written anew from the start. */
+static void move(struct normalized *normalized, size_t to)
+{
+    memmove(normalized->text + to, normalized->text, normalized->size);
+    memmove(normalized->starts + to, normalized->starts,
+            normalized->size * sizeof *normalized->starts);
+    normalized->size = 0;
+}
+
+static void append(struct normalized *normalized, const char *bytes, size_t size, uint32_t place)
+{
+    for (size_t i = 0; i < size; i++) {
+        normalized->text[normalized->size] = bytes[i];
+        normalized->starts[normalized->size++] = place;
+    }
+}
+
 static int replace(const struct rewrite *rewrite, struct normalized *normalized, struct err *err)
 {
     size_t shortest = rewrite->kind == REWRITE_STRING ? rewrite->pattern_size : 2;
@@ -31,11 +48,9 @@ static int replace(const struct rewrite *rewrite, struct normalized *normalized,
 
     if (r < 0)
         return r;
-    char *text = normalized->text + growth;
-    uint32_t *starts = normalized->starts + growth;
-    memmove(text, normalized->text, size);
-    memmove(starts, normalized->starts, size * sizeof *starts);
-    normalized->size = 0;
+    const char *text = normalized->text + growth;
+    const uint32_t *starts = normalized->starts + growth;
+    move(normalized, growth);
     for (size_t at = 0; at < size;) {
         size_t length = match(rewrite, text + at, size - at);
         uint32_t place = length > 0 ? starts[at + length - 1] : 0;
@@ -43,10 +58,8 @@ static int replace(const struct rewrite *rewrite, struct normalized *normalized,
             normalized->text[normalized->size] = text[at];
             normalized->starts[normalized->size++] = starts[at];
         }
-        for (size_t i = 0; length > 0 && i < rewrite->content_size; i++) {
-            normalized->text[normalized->size] = rewrite->content[i];
-            normalized->starts[normalized->size++] = place;
-        }
+        if (length > 0)
+            append(normalized, rewrite->content, rewrite->content_size, place);
         at += length > 0 ? length : 1;
     }
     return 0;
@@ -81,10 +94,62 @@ static void strip(const struct rewrite *rewrite, struct normalized *normalized)
     normalized->size = to - from;
 }
 
+static int prepend(const struct rewrite *rewrite, struct normalized *normalized, struct err *err)
+{
+    size_t size = normalized->size, added = rewrite->content_size;
+    uint32_t place = normalized->starts[0];
+    int r = normalized_reserve(normalized, added, err);
+
+    if (r < 0)
+        return r;
+    move(normalized, added);
+    append(normalized, rewrite->content, added, place);
+    normalized->size = size + added;
+    return 0;
+}
+
+/* Drops marks or lowers the case, a code point at a time. */
+static int change(const struct rewrite *rewrite, struct normalized *normalized, struct err *err)
+{
+    size_t size = normalized->size, growth = size * UNICODE_MAX_LOWER;
+    int r = normalized_reserve(normalized, growth, err);
+
+    if (r < 0)
+        return r;
+    const char *text = normalized->text + growth;
+    const uint32_t *starts = normalized->starts + growth;
+    move(normalized, growth);
+    for (size_t at = 0; at < size;) {
+        uint32_t parts[UNICODE_MAX_LOWER];
+        char bytes[4];
+        size_t length = utf8_decode(text + at, size - at, parts), count = 1;
+        if (rewrite->kind == REWRITE_ACCENTS)
+            count = unicode_component(parts[0]) & UNICODE_ACCENT ? 0 : 1;
+        else
+            count = unicode_lower(parts[0], parts);
+        for (size_t i = 0; i < count; i++)
+            append(normalized, bytes, utf8_encode(parts[i], bytes), starts[at]);
+        at += length;
+    }
+    return 0;
+}
+
 int rewrite_run(const struct rewrite *rewrite, struct normalized *normalized, struct err *err)
 {
-    if (rewrite->kind != REWRITE_STRIP)
+    if (normalized->size == 0)
+        return 0;
+    switch (rewrite->kind) {
+    case REWRITE_STRING:
+    case REWRITE_SPACES:
         return replace(rewrite, normalized, err);
+    case REWRITE_PREPEND:
+        return prepend(rewrite, normalized, err);
+    case REWRITE_ACCENTS:
+    case REWRITE_LOWER:
+        return change(rewrite, normalized, err);
+    case REWRITE_STRIP:
+        break;
+    }
     strip(rewrite, normalized);
     return 0;
 }

@@ -37,19 +37,51 @@ uint8_t unicode_classify(uint32_t code_point)
                         unicode_reference_index, code_point);
 }
 
-size_t unicode_decompose(uint32_t code_point, uint32_t ret_parts[UNICODE_MAX_DECOMPOSED])
+uint8_t unicode_component(uint32_t code_point)
 {
-    utf8proc_int32_t parts[UNICODE_MAX_DECOMPOSED];
-    utf8proc_ssize_t count = utf8proc_decompose_char(
-        (utf8proc_int32_t)code_point, parts, UNICODE_MAX_DECOMPOSED, UTF8PROC_DECOMPOSE, NULL);
+    return unicode_find(unicode_component_ranges, unicode_component_range_count,
+                        unicode_component_index, code_point);
+}
 
-    if (count < 1 || count > UNICODE_MAX_DECOMPOSED) {
+static size_t decompose(uint32_t code_point, utf8proc_option_t options, uint32_t *ret_parts,
+                        size_t most)
+{
+    utf8proc_int32_t parts[UNICODE_MAX_COMPATIBLE];
+    utf8proc_ssize_t count = utf8proc_decompose_char((utf8proc_int32_t)code_point, parts,
+                                                     (utf8proc_ssize_t)most, options, NULL);
+
+    if (count < 1 || (size_t)count > most) {
         ret_parts[0] = code_point;
         return 1;
     }
     for (utf8proc_ssize_t i = 0; i < count; i++)
         ret_parts[i] = (uint32_t)parts[i];
     return (size_t)count;
+}
+
+size_t unicode_decompose(uint32_t code_point, uint32_t ret_parts[UNICODE_MAX_DECOMPOSED])
+{
+    return decompose(code_point, UTF8PROC_DECOMPOSE, ret_parts, UNICODE_MAX_DECOMPOSED);
+}
+
+size_t unicode_decompose_compatible(uint32_t code_point, uint32_t ret_parts[UNICODE_MAX_COMPATIBLE])
+{
+    return decompose(code_point, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, ret_parts,
+                     UNICODE_MAX_COMPATIBLE);
+}
+
+bool unicode_compose(uint32_t first, uint32_t second, uint32_t *ret_composed)
+{
+    enum { BEFORE_FIRST_HANGUL_FINAL = 0x11A7 }; /* composes with nothing; utf8proc drops it */
+    utf8proc_int32_t pair[2] = {(utf8proc_int32_t)first, (utf8proc_int32_t)second};
+
+    /* One that the reference's older tables lack does not decompose there either. */
+    if (second == BEFORE_FIRST_HANGUL_FINAL ||
+        utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE) != 1 ||
+        !(unicode_classify((uint32_t)pair[0]) & UNICODE_DECOMPOSES))
+        return false;
+    *ret_composed = (uint32_t)pair[0];
+    return true;
 }
 
 uint8_t unicode_combining_class(uint32_t code_point)

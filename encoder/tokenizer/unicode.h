@@ -9,6 +9,7 @@
 #ifndef SBERT_ENCODER_TOKENIZER_UNICODE_H
 #define SBERT_ENCODER_TOKENIZER_UNICODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,18 +24,32 @@ enum unicode_class {
     UNICODE_WORD = 128,      /* \w of the reference's regular expressions */
 };
 
+/* What single normalisers and pre-tokenizers of the reference ask, whose tables are of other ages.
+ */
+enum unicode_component {
+    UNICODE_ACCENT = 1,     /* Mn, Mc, Me: what StripAccents drops */
+    UNICODE_NUMBER = 2,     /* Nd, Nl, No */
+    UNICODE_COMPATIBLE = 4, /* NFKD changes it otherwise than NFD does */
+};
+
 struct unicode_range {
     uint32_t first, last;
     uint8_t flags;
 };
 
 enum { UNICODE_INDEXED_BLOCKS = 0x300, UNICODE_MAX_DECOMPOSED = 4, UNICODE_MAX_LOWER = 2 };
+enum { UNICODE_MAX_COMPATIBLE = 18 };
 
 /* Sorted ranges; code points in none have no flag. The index holds, for each of the first blocks of
  * 256 code points, the first range that ends in it or later. */
 extern const struct unicode_range unicode_reference_ranges[];
 extern const size_t unicode_reference_range_count;
 extern const uint16_t unicode_reference_index[UNICODE_INDEXED_BLOCKS];
+
+/* The same of `enum unicode_component`, in unicode_components.c. */
+extern const struct unicode_range unicode_component_ranges[];
+extern const size_t unicode_component_range_count;
+extern const uint16_t unicode_component_index[UNICODE_INDEXED_BLOCKS];
 
 /* The flags of a code point in such a table with its index. */
 uint8_t unicode_find(const struct unicode_range *ranges, size_t count,
@@ -46,6 +61,16 @@ uint8_t unicode_classify(uint32_t code_point);
 /* The full canonical decomposition of a code point that is UNICODE_DECOMPOSES; returns its length.
  */
 size_t unicode_decompose(uint32_t code_point, uint32_t ret_parts[UNICODE_MAX_DECOMPOSED]);
+
+/* The `enum unicode_component` flags of a code point. */
+uint8_t unicode_component(uint32_t code_point);
+
+/* The full compatibility decomposition of a code point that is UNICODE_COMPATIBLE. */
+size_t unicode_decompose_compatible(uint32_t code_point,
+                                    uint32_t ret_parts[UNICODE_MAX_COMPATIBLE]);
+
+/* What two code points compose to, canonically; false where they do not. */
+bool unicode_compose(uint32_t first, uint32_t second, uint32_t *ret_composed);
 
 /* The canonical combining class of a code point that is UNICODE_COMBINES. */
 uint8_t unicode_combining_class(uint32_t code_point);

@@ -18,8 +18,7 @@ static void release(void *scratch)
 static int normalize(const struct tokenizer *tokenizer, const char *text, size_t from, size_t to,
                      struct normalized *normalized, struct err *err)
 {
-    const struct unigram_model *model = tokenizer->model;
-    return piece_normalizer_run(&model->normalizer, text, from, to, normalized, err);
+    return pipeline_run(&tokenizer->pipeline, text, from, to, normalized, err);
 }
 
 /* Where the code point of the normalised text that starts at `place` ends. */

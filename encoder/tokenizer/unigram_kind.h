@@ -4,12 +4,10 @@
 
 #include "encoder/tokenizer/kind.h"
 #include "encoder/tokenizer/metaspace.h"
-#include "encoder/tokenizer/piece_normalizer.h"
 #include "encoder/tokenizer/unigram.h"
 
 /* What tokenizer->model is for this kind. */
 struct unigram_model {
-    struct piece_normalizer normalizer;
     struct metaspace metaspace;
     struct unigram unigram;
 };

@@ -30,14 +30,13 @@ static void within(const void *part, size_t part_size, const unsigned char *data
 
 static void normalise(const unsigned char *bytes, size_t size)
 {
-    struct piece_normalizer normalizer = {0};
+    struct charsmap map = {0};
     struct normalized normalized = {0};
     struct arena arena = {0};
     struct err err = {0};
 
-    if (charsmap_open(&normalizer.charsmap, &arena, bytes, size, &err) == 0) {
-        require(piece_normalizer_run(&normalizer, text, 0, sizeof text - 1, &normalized, &err) ==
-                0);
+    if (charsmap_open(&map, &arena, bytes, size, &err) == 0) {
+        require(piece_normalizer_run(&map, text, 0, sizeof text - 1, &normalized, &err) == 0);
         require(utf8_valid(normalized.text, normalized.size, NULL));
         for (size_t i = 0; i < normalized.size; i++)
             require(normalized.starts[i] < sizeof text - 1 &&

@@ -224,6 +224,68 @@ static void without_a_normalizer_text_stays_as_it_is(void **state)
     tokenizer_close(tokenizer);
 }
 
+/* A tokenizer whose class has no components of its own, with these. */
+static struct tokenizer *open_generic(const char *normalizer, const char *pre_tokenizer)
+{
+    struct fixture_folder folder = fixture_folder();
+    struct tokenizer *tokenizer = NULL;
+    struct err err = {0};
+
+    fixture_write_json(
+        &folder, &(struct fixture_parts){.normalizer = normalizer, .pre_tokenizer = pre_tokenizer});
+    fixture_write(&folder, "tokenizer_config.json",
+                  "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
+    if (tokenizer_open(&tokenizer, folder.path, -1, &err) < 0)
+        fail_msg("%s", err.message);
+    fixture_remove(&folder);
+    return tokenizer;
+}
+
+static void normalizers_run_as_the_file_lists_them(void **state)
+{
+    static const char list[] =
+        "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Strip\"},{\"type\":\"NFD\"},"
+        "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"StripAccents\"}]},"
+        "{\"type\":\"Lowercase\"},"
+        "{\"type\":\"Replace\",\"pattern\":{\"String\":\"q\"},\"content\":\"un\"},"
+        "{\"type\":\"Prepend\",\"prepend\":\"the \"}]}";
+    struct tokenizer *tokenizer = open_generic(list, NULL);
+
+    (void)state;
+    assert_places(tokenizer, " CAFE\xCC\x81. qAffable",
+                  "[CLS] the|1-2 cafe|1-5 .|7-8 un|9-10 ##aff|10-13 ##able|13-17 [SEP]");
+    assert_tokens(tokenizer, "", "[CLS] [SEP]");
+    tokenizer_close(tokenizer);
+}
+
+static void a_form_composes_and_decomposes_with_its_places(void **state)
+{
+    struct tokenizer *tokenizer = open_generic("{\"type\":\"NFKC\"}", NULL);
+
+    (void)state;
+    assert_places(tokenizer, "cafe\xCC\x81 \xE2\x82\xA8 u\xCC\x88",
+                  "[CLS] caf\xC3\xA9|0-4 [UNK]|7-10 \xC3\xBC|11-12 [SEP]");
+    tokenizer_close(tokenizer);
+}
+
+static void words_are_cut_as_the_file_lists_it(void **state)
+{
+    struct tokenizer *tokenizer = open_generic(
+        NULL, "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},"
+              "{\"type\":\"Digits\",\"individual_digits\":true}]}");
+
+    (void)state;
+    assert_places(tokenizer, "the12a a.",
+                  "[CLS] the|0-3 [UNK]|3-4 [UNK]|4-5 a|5-6 [UNK]|7-9 [SEP]");
+    tokenizer_close(tokenizer);
+    tokenizer = open_generic(NULL, "{\"type\":\"Whitespace\"}");
+    assert_places(tokenizer, "the.!a", "[CLS] the|0-3 [UNK]|3-5 a|5-6 [SEP]");
+    tokenizer_close(tokenizer);
+    tokenizer = open_generic(NULL, "{\"type\":\"Punctuation\"}");
+    assert_places(tokenizer, "the.a a", "[CLS] the|0-3 .|3-4 [UNK]|4-7 [SEP]");
+    tokenizer_close(tokenizer);
+}
+
 static void assert_refused(const struct fixture_parts *parts, int code, const char *reason)
 {
     struct fixture_folder folder = fixture_folder();
@@ -243,6 +305,10 @@ static void a_component_that_is_not_built_is_refused_by_name(void **state)
     (void)state;
     assert_refused(&(struct fixture_parts){.normalizer = "{\"type\":\"NFKC\"}"}, ERR_UNSUPPORTED,
                    "normalizer 'NFKC'");
+    assert_refused(&(struct fixture_parts){.normalizer = "{\"type\":\"Sequence\"}"},
+                   ERR_UNSUPPORTED, "normalizer 'Sequence'");
+    assert_refused(&(struct fixture_parts){.pre_tokenizer = "{\"type\":\"Whitespace\"}"},
+                   ERR_UNSUPPORTED, "pre_tokenizer 'Whitespace'");
     assert_refused(&(struct fixture_parts){.pre_tokenizer = "{\"type\":\"Metaspace\"}"},
                    ERR_UNSUPPORTED, "pre_tokenizer 'Metaspace'");
     assert_refused(&(struct fixture_parts){.pre_tokenizer = "null"}, ERR_UNSUPPORTED,
@@ -386,6 +452,9 @@ int main(void)
         cmocka_unit_test(a_template_says_where_special_tokens_go),
         cmocka_unit_test(without_a_post_processor_nothing_is_put_in),
         cmocka_unit_test(without_a_normalizer_text_stays_as_it_is),
+        cmocka_unit_test(normalizers_run_as_the_file_lists_them),
+        cmocka_unit_test(a_form_composes_and_decomposes_with_its_places),
+        cmocka_unit_test(words_are_cut_as_the_file_lists_it),
         cmocka_unit_test(a_component_that_is_not_built_is_refused_by_name),
         cmocka_unit_test(a_model_that_is_wrong_is_refused_with_the_reason),
         cmocka_unit_test(parts_that_are_wrong_are_refused_with_the_reason),
