@@ -224,9 +224,13 @@ int encode_similarity(const struct encode_options *options, const char *a, const
 {
     struct err err;
     struct worker worker;
+    struct encode_options how = *options;
     const struct encoder_text pair[] = {{.text = a, .size = strlen(a)},
                                         {.text = b, .size = strlen(b)}};
-    if (worker_open(&worker, options, &err) < 0)
+    /* Four decimals of two texts: there is no time to save. */
+    if (how.precision == PRECISION_AUTO)
+        how.precision = PRECISION_F32;
+    if (worker_open(&worker, &how, &err) < 0)
         return terminal_fail(&err);
     size_t dimension = worker.dimension;
     float *vectors = calloc(dimension, 2 * sizeof *vectors);

@@ -29,11 +29,11 @@ struct arguments {
 };
 
 static const struct argp_option option_table[] = {
-    {"threshold", 'T', "SCORE", 0, "Communities: cosine to the centre, at least (0.75)", 0},
+    {"threshold", 'T', "SCORE", 0, "Communities: least cosine to the centre (0.75)", 0},
     {"min-size", OPTION_SIZE, "N", 0, "Communities of at least N texts (10)", 0},
     {"k-means", 'k', "K", 0, "Instead put every text into one of K clusters", 0},
     {"seed", OPTION_SEED, "N", 0, "Where k-means starts (1234)", 0},
-    {"show", 'n', "N", 0, "The N most central texts of each (5); all with --json", 0},
+    {"show", 'n', "N", 0, "The N most central texts of each (5)", 0},
     {0},
 };
 
