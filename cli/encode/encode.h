@@ -40,7 +40,8 @@ int encode_tokens(const struct encode_options *options);
 /* {"logits", "scores"} of each pair of texts, one object a line: by a cross-encoder. */
 int encode_pairs(const struct encode_options *options);
 
-/* The similarity of the two texts by the model's similarity_fn_name, with four decimals. */
+/* The similarity of the two texts by the model's similarity_fn_name, with four decimals: in
+ * f32 unless another precision is asked for. */
 int encode_similarity(const struct encode_options *options, const char *a, const char *b);
 
 #endif

@@ -110,8 +110,8 @@ static void documents_are_listed_by_source_with_their_lines(void **state)
     struct store_row *rows;
     size_t count;
     const struct engine_list_options of_file = {.source = "y.txt", .limit = 10};
-    assert_ok(fixture, engine_list(fixture->engine, "default", &of_file, &fixture->arena,
-                                   &rows, &count, &fixture->err));
+    assert_ok(fixture, engine_list(fixture->engine, "default", &of_file, &fixture->arena, &rows,
+                                   &count, &fixture->err));
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].id, "b");
     assert_int_equal(rows[0].source.line, 8);

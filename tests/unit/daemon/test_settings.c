@@ -86,7 +86,8 @@ static void every_setting_can_stand_in_the_file(void **state)
     struct settings settings;
     write_config(
         "# all of them\n\n socket=/s\t\ndata-dir = /d e f\r\nmodel = m\nlog-level = debug\n"
-        "log-file = /l\nthreads = 7\nprecision = f32\npull = yes\nsocket-mode = 0660\nsocket-group = g");
+        "log-file = /l\nthreads = 7\nprecision = f32\npull = yes\nsocket-mode = 0660\nsocket-group "
+        "= g");
     assert_int_equal(settings_load(&settings, given, NULL), 0);
     assert_string_equal(settings.socket, "/s");
     assert_string_equal(settings.data_folder, "/d e f");
