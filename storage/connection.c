@@ -65,8 +65,8 @@ int connection_fail(struct connection *connection, int rc, struct err *err)
     case SQLITE_NOTADB:
         return err_set(err, ERR_CORRUPT,
                        "%s is damaged or not a database (%s): sbert-index check tells more, "
-                       "sbert-index repair "
-                       "saves what can be read, sbert-index restore puts a backup back",
+                       "sbert-index repair saves what can be read, sbert-index restore puts a "
+                       "backup back",
                        path, message);
     case SQLITE_IOERR:
         return fail_io(connection, rc, err);

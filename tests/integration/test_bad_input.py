@@ -223,10 +223,10 @@ def garble(store):
 
 
 @pytest.mark.parametrize("spoil, says, cure", [
-    (lambda store: store.write_text("Dear diary, " * 2000), "not a database", "another data folder"),
-    (lambda store: store.write_text("short"), "not a database", "another data folder"),
-    (lambda store: store.write_bytes(store.read_bytes()[:20000]), "damaged", "put a copy of it back"),
-    (garble, "damaged", "put a copy of it back"),
+    (lambda store: store.write_text("Dear diary, " * 2000), "not a database", "sbert-index restore"),
+    (lambda store: store.write_text("short"), "not a database", "sbert-index restore"),
+    (lambda store: store.write_bytes(store.read_bytes()[:20000]), "damaged", "sbert-index repair"),
+    (garble, "damaged", "sbert-index repair"),
     (lambda store: pragma(store, "PRAGMA application_id = 5"), "another program", "another data folder"),
     (lambda store: pragma(store, "PRAGMA user_version = 99"), "a newer sbertd", "use that one"),
 ], ids=["text", "a-few-bytes", "cut", "garbled", "another-program's", "newer"])

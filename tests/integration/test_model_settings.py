@@ -44,7 +44,7 @@ def serve(folder):
     started = []
 
     def start(model):
-        daemon = Daemon(folder, model=model)
+        daemon = Daemon(folder, "--precision=f32", model=model)
         client = daemon.client()
         started.extend([client.close, daemon.stop])
         return client

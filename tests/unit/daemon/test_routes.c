@@ -40,18 +40,25 @@ static void expect_refused(const char *method, const char *target, int status, c
     call_release(&call);
 }
 
+/* Writes the path with `value` in the place of the variable; true where it has that. */
+static bool fill_in(const char *path, const char *variable, const char *value, char target[128])
+{
+    const char *place = strstr(path, variable);
+    int before = (int)(place ? (size_t)(place - path) : strlen(path));
+    snprintf(target, 128, "%.*s%s%s", before, path, place ? value : "",
+             place ? place + strlen(variable) : "");
+    return place != NULL;
+}
+
 static void every_route_of_the_table_is_found(void **state)
 {
     (void)state;
     size_t count;
     const struct route *table = routes_table(&count);
     for (size_t i = 0; i < count; i++) {
-        char target[128];
-        const char *name = strstr(table[i].path, "{name}"), *id = strstr(table[i].path, "{id}");
-        snprintf(target, sizeof target, "%.*s%s%.*s%s",
-                 name ? (int)(name - table[i].path) : (int)strlen(table[i].path), table[i].path,
-                 name ? "notes" : "", !name ? 0 : (int)((id ? id : name + strlen(name)) - name - 6),
-                 name ? name + 6 : "", id ? "x%2Fy" : "");
+        char named[128], target[128];
+        bool name = fill_in(table[i].path, "{name}", "notes", named);
+        bool id = fill_in(named, "{id}", "x%2Fy", target);
         int r;
         struct call call = routed(table[i].method, target, &r);
         assert_int_equal(r, 0);
