@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/model/folders.h"
 #include "cli/model/pinned.h"
 
@@ -17,6 +18,7 @@
 enum {
     FRUITLESS_LIMIT = 4, /* attempts in a row that brought nothing, once something came */
     LISTING_LIMIT = 8 << 20,
+    LISTING_PAGES = 1000,
     STALL_SECONDS = 30, /* without a byte: the connection is given up and tried anew */
     HTTP_OK = 200,
     HTTP_ERRORS = 400,
@@ -268,6 +270,49 @@ static size_t take_listing(char *bytes, size_t one, size_t size, void *argument)
     return size;
 }
 
+/* The address of rel="next" in a Link header (RFC 8288), as it stands there; NULL where there is
+ * none. */
+static char *find_next(const char *links)
+{
+    static const char next[] = "rel=\"next\"";
+
+    for (const char *at = strchr(links, '<'); at; at = strchr(at, '<')) {
+        const char *end = strchr(++at, '>');
+        if (!end)
+            return NULL;
+        if (memmem(end, strcspn(end, "<"), next, sizeof next - 1))
+            return strndup(at, (size_t)(end - at));
+    }
+    return NULL;
+}
+
+/* Where the answer to `url` says that it goes on, in fresh memory; NULL where it ends. */
+static int next_page(CURL *curl, const char *url, char **ret_url, struct err *err)
+{
+    struct curl_header *header;
+    char *next = NULL, *resolved = NULL, *whole;
+
+    *ret_url = NULL;
+    for (size_t i = 0;
+         !next && curl_easy_header(curl, "Link", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
+        next = find_next(header->value);
+    if (!next)
+        return 0;
+    CURLU *address = curl_url();
+    bool good = address && curl_url_set(address, CURLUPART_URL, url, 0) == CURLUE_OK &&
+                curl_url_set(address, CURLUPART_URL, next, 0) == CURLUE_OK &&
+                curl_url_get(address, CURLUPART_URL, &resolved, 0) == CURLUE_OK;
+    int r = good ? 0 : err_set(err, ERR_CORRUPT, "%s goes on at no address: %.200s", url, next);
+    whole = good ? strdup(resolved) : NULL;
+    if (good && !whole)
+        r = err_memory(err, "a download");
+    *ret_url = whole;
+    curl_free(resolved);
+    curl_url_cleanup(address);
+    free(next);
+    return r;
+}
+
 static int request_listing(CURL *curl, const char *url, int connect_seconds, struct buf *json,
                            struct err *err)
 {
@@ -296,6 +341,50 @@ static int request_listing(CURL *curl, const char *url, int connect_seconds, str
     return 0;
 }
 
+/* Adds a page, a list, to those before it. */
+static int add_page(json_t *all, const struct buf *page, const char *url, struct err *err)
+{
+    json_t *list =
+        json_loadb(page->data ? page->data : "", page->size, JSON_REJECT_DUPLICATES, NULL);
+    int r = json_is_array(list) ? 0 : err_set(err, ERR_CORRUPT, "%s is no JSON list", url);
+
+    if (r == 0 && json_array_extend(all, list) < 0)
+        r = err_memory(err, "a listing");
+    json_decref(list);
+    return r;
+}
+
+/* Asks for a listing page after page, and makes one list of them. Frees the first page's `url`. */
+static int request_pages(CURL *curl, char *url, int connect_seconds, struct buf *json,
+                         struct err *err)
+{
+    json_t *all = json_array();
+    size_t bytes = 0;
+    char *text = NULL;
+    int r = all ? 0 : err_memory(err, "a listing");
+
+    for (int pages = 1; r == 0 && url; pages++) {
+        struct buf page = {0};
+        char *next = NULL;
+        if ((r = request_listing(curl, url, connect_seconds, &page, err)) == 0 &&
+            (r = next_page(curl, url, &next, err)) == 0)
+            r = add_page(all, &page, url, err);
+        bytes += page.size;
+        if (r == 0 && (pages == LISTING_PAGES || bytes > LISTING_LIMIT))
+            r = err_set(err, ERR_LIMIT, "%s: the listing has over %d pages or %d MiB", url,
+                        LISTING_PAGES, LISTING_LIMIT >> 20);
+        buf_release(&page);
+        free(url);
+        url = next;
+    }
+    free(url);
+    if (r == 0 && (!(text = json_dumps(all, JSON_COMPACT)) || buf_append_string(json, text) < 0))
+        r = err_memory(err, "a listing");
+    free(text);
+    json_decref(all);
+    return r;
+}
+
 int hub_list(const char *hub_name, int connect_seconds, struct buf *json, struct err *err)
 {
     int length;
@@ -308,9 +397,8 @@ int hub_list(const char *hub_name, int connect_seconds, struct buf *json, struct
     if (asprintf(&url, "%.*s/api/models/%s/tree/main?recursive=true", length, endpoint, hub_name) <
         0)
         url = NULL;
-    int r = url ? request_listing(curl, url, connect_seconds, json, err)
-                : err_memory(err, "a download");
-    free(url);
+    int r =
+        url ? request_pages(curl, url, connect_seconds, json, err) : err_memory(err, "a download");
     curl_easy_cleanup(curl);
     return r;
 }

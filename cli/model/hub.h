@@ -11,7 +11,7 @@
 #include "cli/progress.h"
 #include "encoder/model/registry.h"
 
-/* Appends to `json` the hub's listing of a model's files (listing.h). ERR_NOT_FOUND where the hub
+/* Appends to `json` the hub's listing of a model's files (listing.h), all pages of it as one. ERR_NOT_FOUND where the hub
  * shows no such model, ERR_IO, ERR_LIMIT. */
 int hub_list(const char *hub_name, int connect_seconds, struct buf *json, struct err *err);
 

@@ -76,6 +76,8 @@ class Hub:
         self.tampered = set()       # in these the last byte is another
         self.cut = {}               # path: after how many bytes the connection breaks, once
         self.stall = {}             # path: after how many bytes nothing more comes, once
+        self.page = 1000            # entries of a listing at a time
+        self.following = None       # where a listing goes on, else at its next page
         self.released = threading.Event()
         self.requests = []          # (path, the Range header)
         hub = self
@@ -124,7 +126,8 @@ class Hub:
     def list(self, handler):
         """The listing of its one model, as the hub's API gives it."""
         self.requests.append((handler.path, None))
-        if handler.path != f"/api/models/{self.name}/tree/main?recursive=true":
+        asked, _, cursor = handler.path.partition("&cursor=")
+        if asked != f"/api/models/{self.name}/tree/main?recursive=true":
             handler.send_error(401)
             return
         entries = []
@@ -139,8 +142,12 @@ class Hub:
                 entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data),
                                 "pointerSize": 134}
             entries.append(entry)
-        body = json.dumps(entries).encode()
+        start = int(cursor or 0)
+        body = json.dumps(entries[start:start + self.page]).encode()
         handler.send_response(200)
+        if start + self.page < len(entries):
+            following = self.following or f"{asked}&cursor={start + self.page}"
+            handler.send_header("Link", f'<{self.url}/nowhere>; rel="last", <{following}>; rel="next"')
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
@@ -264,6 +271,25 @@ def tiny_hub(tmp_path):
     running = Hub(source, "somebody/tiny")
     yield running
     running.close()
+
+
+def test_a_listing_of_several_pages_is_taken_whole(tiny_hub, tmp_path):
+    tiny_hub.page = 3
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 0, answer.stderr
+    assert sum(path.startswith("/api/") for path, _ in tiny_hub.requests) > 3
+    assert tiny_hub.asked_for("model-00002-of-00002.safetensors") == [None]
+    shown = json.loads(sbert_model(tmp_path, "show", "tiny", "--json").stdout)
+    original = json.loads(sbert_model(tmp_path, "show", GOLDEN / "mean-32-f16", "--json").stdout)
+    assert shown["fingerprint"] == original["fingerprint"]
+
+
+def test_a_listing_whose_next_page_is_none_is_refused(tiny_hub, tmp_path):
+    tiny_hub.page = 3
+    tiny_hub.following = "file:///etc/hostname"
+    answer = sbert_model(tmp_path, "pull", "somebody/tiny", HF_ENDPOINT=tiny_hub.url)
+    assert answer.returncode == 2 and "file:///etc/hostname" in answer.stderr
+    assert visible(tmp_path) == []
 
 
 def test_any_model_of_the_hub_is_pulled_by_its_listing(tiny_hub, tmp_path):
