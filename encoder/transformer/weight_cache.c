@@ -1,12 +1,20 @@
 /* Reading and writing the file of packed weights. It doesn't know what is packed, nor when. */
 #include "encoder/transformer/weight_cache.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are used as they lie in files");
+
+enum { STALE_SECONDS = 60 * 60 };
 
 static const char magic[8] = "sbertdW1";
 
@@ -74,6 +82,27 @@ static int write_error(const struct weight_cache_writer *writer, struct err *err
     return err_set_errno(err, errno, "cannot write %s", writer->replace.path);
 }
 
+/* Removes what writers left that ended in the middle. One that is at work touches its file all the
+ * time, so only files that nobody wrote to for long go. What cannot be removed stays. */
+static void remove_stale(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    DIR *dir = folder ? opendir(folder) : NULL;
+    time_t now = time(NULL);
+    struct dirent *entry;
+    struct stat status;
+
+    while (dir && (entry = readdir(dir)))
+        if (fnmatch(WEIGHT_CACHE_PATTERN ".tmp.??????", entry->d_name, 0) == 0 &&
+            fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(status.st_mode) && now - status.st_mtime > STALE_SECONDS)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    free(folder);
+}
+
 int weight_cache_begin(struct weight_cache_writer *ret_writer, const char *path,
                        const uint8_t key[DIGEST_SIZE], struct err *err)
 {
@@ -84,6 +113,7 @@ int weight_cache_begin(struct weight_cache_writer *ret_writer, const char *path,
         return err_memory(err, path);
     XXH3_64bits_reset(writer.hash);
     memcpy(writer.key, key, sizeof writer.key);
+    remove_stale(path);
     int r = file_replace_begin(&writer.replace, path, 0644, err);
     if (r < 0) {
         XXH3_freeState(writer.hash);

@@ -3,8 +3,9 @@
  * One file for each backend, precision and instruction set: "sbertd-<precision>-<isa>.weights". It
  * belongs to the weights by a key, and what is in it is taken only when the key, the sizes and the
  * checksum are right; else it is made anew and replaces the other in one step, so processes that
- * start together disturb each other only in that several may make it. A folder that cannot be
- * written costs the next start the packing, nothing else.
+ * start together disturb each other only in that several may make it. What a killed
+ * writer leaves, "sbertd-....weights.tmp.XXXXXX", the next one removes after an hour. A folder that
+ * cannot be written costs the next start the packing, nothing else.
  *
  * The file, little-endian: a head of 4096 bytes, then the packed weights one after another.
  *    0  "sbertdW1"

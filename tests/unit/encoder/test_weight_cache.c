@@ -1,12 +1,14 @@
 /* Tests of packed weights on disk: what was written is read back, nothing else is taken for it, and
  * a folder that cannot be written, or a damaged file, costs no more than packing. */
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "encoder/transformer/packed_weights.h"
@@ -51,6 +53,33 @@ static void write_file(void)
         weight_cache_add(&writer, weights + 64, SIZE - 64, &err) < 0 ||
         weight_cache_commit(&writer, &err) < 0)
         fail_msg("%s", err.message);
+}
+
+/* A file beside the packed weights that was last written `age` seconds ago; its name. */
+static char *leave(const char *name, time_t age)
+{
+    struct timespec times[2] = {{.tv_sec = time(NULL) - age}, {.tv_sec = time(NULL) - age}};
+    char *file;
+    assert_true(asprintf(&file, "%s/%s", folder, name) > 0);
+    assert_int_equal(file_write(file, "x", 1, 0644, NULL), 0);
+    assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
+    return file;
+}
+
+static void what_a_killed_writer_left_is_removed_by_the_next(void **state)
+{
+    (void)state;
+    char *stale = leave("sbertd-int8-avx2.weights.tmp.aB3dE6", 7200);
+    char *fresh = leave("sbertd-int8-avx2.weights.tmp.aB3dE7", 60);
+    char *other = leave("notes.weights.tmp.aB3dE6", 7200);
+
+    write_file();
+    assert_int_equal(access(stale, F_OK), -1);
+    assert_int_equal(unlink(fresh), 0);
+    assert_int_equal(unlink(other), 0);
+    free(stale);
+    free(fresh);
+    free(other);
 }
 
 static void what_was_written_is_read_back(void **state)
@@ -274,6 +303,8 @@ static void processes_that_start_together_do_not_disturb_each_other(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_a_killed_writer_left_is_removed_by_the_next,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_was_written_is_read_back, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(what_is_not_committed_does_not_appear, make_folder,
                                         remove_folder),
