@@ -15,6 +15,7 @@ enum { SHORT_WORD = 48 };
 int bpe_open(struct bpe *model, struct arena *arena, size_t count, struct err *err)
 {
     size_t slots = 16;
+    int r;
 
     if (count > BPE_MERGES_LIMIT)
         return err_set(err, ERR_LIMIT, "a model may have at most %d merges", BPE_MERGES_LIMIT);
@@ -26,14 +27,17 @@ int bpe_open(struct bpe *model, struct arena *arena, size_t count, struct err *e
     for (size_t i = 0; i < slots; i++)
         model->merges[i].left = BPE_NONE;
     model->mask = slots - 1;
+    if ((r = vocabulary_random(&model->factor, err)) < 0)
+        return r;
+    model->factor |= 1;
+    model->shift = __builtin_clzll(slots) + 1;
     return 0;
 }
 
 /* The slot that holds the pair, or the empty one where it belongs. */
 static struct bpe_merge *slot_of(const struct bpe *model, uint32_t left, uint32_t right)
 {
-    uint64_t hash = ((uint64_t)left << 32 | right) * 0x9E3779B97F4A7C15u;
-    size_t slot = (size_t)(hash >> 32) & model->mask;
+    size_t slot = (size_t)((((uint64_t)left << 32 | right) * model->factor) >> model->shift);
 
     while (model->merges[slot].left != BPE_NONE &&
            (model->merges[slot].left != left || model->merges[slot].right != right))

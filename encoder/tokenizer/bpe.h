@@ -20,6 +20,9 @@ struct bpe {
     const struct vocabulary *vocabulary; /* pieces in the characters of byte_level.h */
     struct bpe_merge *merges;            /* (mask + 1) a hash table by left and right */
     size_t mask;
+    uint64_t factor; /* of the hash, which is the upper bits of the product; random and odd, so that
+                        nobody can choose merges that collide */
+    int shift;
     uint32_t byte_ids[256];       /* BPE_NONE where the vocabulary lacks the byte */
     uint8_t character_sizes[256]; /* of the character that stands for the byte */
     uint32_t unknown_id;          /* for those bytes; BPE_NONE: they are left out */

@@ -41,7 +41,7 @@ int tokenizer_set_model(struct tokenizer *tokenizer, const char *unknown, const 
         return err_memory(err, "the tokenizer");
     model->prefix_hash = VOCABULARY_HASH_START;
     for (size_t i = 0; i < model->prefix_size; i++)
-        model->prefix_hash = vocabulary_hash(model->prefix_hash, prefix[i]);
+        model->prefix_hash = vocabulary_hash(&tokenizer->vocabulary, model->prefix_hash, prefix[i]);
     model->vocabulary = &tokenizer->vocabulary;
     model->unknown_id = piece->id;
     model->max_chars = max_chars;

@@ -1,7 +1,16 @@
 /* The hash table behind vocabulary.h: linear probing, at most half full. */
 #include "encoder/tokenizer/vocabulary.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/random.h>
+
+int vocabulary_random(uint64_t *ret_bits, struct err *err)
+{
+    if (getentropy(ret_bits, sizeof *ret_bits) < 0)
+        return err_set_errno(err, errno, "no random number");
+    return 0;
+}
 
 int vocabulary_open(struct vocabulary *vocabulary, struct arena *arena, size_t capacity,
                     size_t id_count, struct err *err)
@@ -20,30 +29,38 @@ int vocabulary_open(struct vocabulary *vocabulary, struct arena *arena, size_t c
     vocabulary->id_count = id_count;
     if (!vocabulary->pieces || !vocabulary->slots || !vocabulary->by_id)
         return err_memory(err, "the vocabulary");
-    return 0;
+    int r = vocabulary_random(&vocabulary->base, err);
+    vocabulary->base >>= 4; /* below 2^60 */
+    return r;
 }
 
-static uint32_t hash_of(const char *text, size_t size)
+static uint64_t hash_of(const struct vocabulary *vocabulary, const char *text, size_t size)
 {
-    uint32_t hash = VOCABULARY_HASH_START;
+    uint64_t hash = VOCABULARY_HASH_START;
     for (size_t i = 0; i < size; i++)
-        hash = vocabulary_hash(hash, text[i]);
+        hash = vocabulary_hash(vocabulary, hash, text[i]);
     return hash;
 }
 
-/* The first slot to look in: FNV leaves its low bits weak, so the high ones are folded in. */
-static size_t slot_of(const struct vocabulary *vocabulary, uint32_t hash)
+/* The first slot to look in, by other bits than those that the slot keeps. */
+static size_t slot_of(const struct vocabulary *vocabulary, uint64_t hash)
 {
-    return (hash ^ hash >> 15) & vocabulary->mask;
+    return (size_t)hash & vocabulary->mask;
 }
 
-const struct piece *vocabulary_probe(const struct vocabulary *vocabulary, uint32_t hash,
+static uint32_t kept_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 29);
+}
+
+const struct piece *vocabulary_probe(const struct vocabulary *vocabulary, uint64_t hash,
                                      const char *prefix, size_t prefix_size, const char *text,
                                      size_t size)
 {
     size_t slot = slot_of(vocabulary, hash);
+    uint32_t kept = kept_of(hash);
     for (; vocabulary->slots[slot].piece != 0; slot = (slot + 1) & vocabulary->mask) {
-        if (vocabulary->slots[slot].hash != hash)
+        if (vocabulary->slots[slot].hash != kept)
             continue;
         const struct piece *piece = &vocabulary->pieces[vocabulary->slots[slot].piece - 1];
         if (piece->size == prefix_size + size && memcmp(piece->text, prefix, prefix_size) == 0 &&
@@ -56,13 +73,13 @@ const struct piece *vocabulary_probe(const struct vocabulary *vocabulary, uint32
 const struct piece *vocabulary_find(const struct vocabulary *vocabulary, const char *text,
                                     size_t size)
 {
-    return vocabulary_probe(vocabulary, hash_of(text, size), "", 0, text, size);
+    return vocabulary_probe(vocabulary, hash_of(vocabulary, text, size), "", 0, text, size);
 }
 
 int vocabulary_add(struct vocabulary *vocabulary, struct arena *arena, const char *text,
                    size_t size, uint32_t id, struct err *err)
 {
-    uint32_t hash = hash_of(text, size);
+    uint64_t hash = hash_of(vocabulary, text, size);
     const struct piece *known = vocabulary_probe(vocabulary, hash, "", 0, text, size);
 
     if (size > VOCABULARY_PIECE_LIMIT)
@@ -87,7 +104,7 @@ int vocabulary_add(struct vocabulary *vocabulary, struct arena *arena, const cha
     while (vocabulary->slots[slot].piece != 0)
         slot = (slot + 1) & vocabulary->mask;
     vocabulary->pieces[vocabulary->count++] = (struct piece){copy, (uint32_t)size, id};
-    vocabulary->slots[slot] = (struct vocabulary_slot){hash, (uint32_t)vocabulary->count};
+    vocabulary->slots[slot] = (struct vocabulary_slot){kept_of(hash), (uint32_t)vocabulary->count};
     vocabulary->by_id[id] = copy;
     if (size > vocabulary->longest)
         vocabulary->longest = size;

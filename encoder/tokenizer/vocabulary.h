@@ -27,6 +27,7 @@ struct vocabulary {
     const char **by_id; /* (id_count); NULL where an id has no piece */
     size_t count, capacity, mask, id_count;
     size_t longest; /* bytes in the longest piece */
+    uint64_t base;  /* of the hash: random, so that nobody can choose pieces that collide */
 };
 
 /* Room in `arena` for `capacity` pieces with ids below `id_count`. ERR_MEMORY or ERR_LIMIT. */
@@ -42,15 +43,25 @@ int vocabulary_add(struct vocabulary *vocabulary, struct arena *arena, const cha
 const struct piece *vocabulary_find(const struct vocabulary *vocabulary, const char *text,
                                     size_t size);
 
-/* Finding many pieces that share a beginning: a hash that grows a byte at a time. */
-#define VOCABULARY_HASH_START 0x811C9DC5u
-static inline uint32_t vocabulary_hash(uint32_t hash, char byte)
+/* 64 bits that nobody can foresee. ERR_IO where the system gives none. */
+int vocabulary_random(uint64_t *ret_bits, struct err *err);
+
+/* Finding many pieces that share a beginning: a hash that grows a byte at a time. It is the bytes
+ * as a polynomial's coefficients at the random base, modulo the prime 2^61 - 1: two texts of n
+ * bytes have the same for at most n of the bases. What it gives is below 2^62 for a base below
+ * 2^60, not fully reduced, and the same for the same bytes. */
+enum { VOCABULARY_HASH_START = 0 };
+static inline uint64_t vocabulary_hash(const struct vocabulary *vocabulary, uint64_t hash,
+                                       char byte)
 {
-    return (hash ^ (unsigned char)byte) * 0x01000193u; /* FNV-1a, 32 bits */
+    __extension__ typedef unsigned __int128 wide;
+    const uint64_t prime = ((uint64_t)1 << 61) - 1;
+    wide product = (wide)hash * vocabulary->base + (unsigned char)byte + 1;
+    return ((uint64_t)product & prime) + (uint64_t)(product >> 61);
 }
 
 /* The piece that is `prefix` followed by `text`, whose hash is given; or NULL. */
-const struct piece *vocabulary_probe(const struct vocabulary *vocabulary, uint32_t hash,
+const struct piece *vocabulary_probe(const struct vocabulary *vocabulary, uint64_t hash,
                                      const char *prefix, size_t prefix_size, const char *text,
                                      size_t size);
 

@@ -5,10 +5,10 @@
 
 /* The longest piece that word[0..size) starts with, after `prefix`; NULL where there is none. */
 static const struct piece *longest_piece(const struct wordpiece *model, const char *prefix,
-                                         size_t prefix_size, uint32_t hash, const char *word,
+                                         size_t prefix_size, uint64_t hash, const char *word,
                                          size_t size)
 {
-    uint32_t hashes[VOCABULARY_PIECE_LIMIT];
+    uint64_t hashes[VOCABULARY_PIECE_LIMIT];
     size_t longest = model->vocabulary->longest;
 
     if (longest <= prefix_size)
@@ -16,7 +16,7 @@ static const struct piece *longest_piece(const struct wordpiece *model, const ch
     if (size > longest - prefix_size)
         size = longest - prefix_size;
     for (size_t i = 0; i < size; i++)
-        hashes[i] = hash = vocabulary_hash(hash, word[i]);
+        hashes[i] = hash = vocabulary_hash(model->vocabulary, hash, word[i]);
     for (; size > 0; size--) {
         const struct piece *piece =
             vocabulary_probe(model->vocabulary, hashes[size - 1], prefix, prefix_size, word, size);

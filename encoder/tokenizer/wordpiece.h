@@ -11,7 +11,7 @@ struct wordpiece {
     const struct vocabulary *vocabulary;
     const char *prefix; /* what a continuing piece starts with in the vocabulary: "##" */
     size_t prefix_size;
-    uint32_t prefix_hash; /* VOCABULARY_HASH_START carried over the prefix */
+    uint64_t prefix_hash; /* VOCABULARY_HASH_START carried over the prefix */
     uint32_t unknown_id;
     size_t max_chars; /* a word of more code points is unknown */
 };

@@ -1,4 +1,5 @@
 /* Tests of opening a tokenizer: what each file says, what wins, and files that are wrong. */
+#include "encoder/tokenizer/vocabulary.h"
 #include "tests/unit/encoder/tokenizer_fixture.h"
 
 #define VOCAB "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncafe\ncaf\xC3\xA9\n\xE4\xB8\xAD\n"
@@ -211,6 +212,41 @@ static void without_a_post_processor_nothing_is_put_in(void **state)
     assert_string_equal(shown, "the un:1");
     free(shown);
     tokenizer_close(tokenizer);
+}
+
+/* The longest run of slots that are taken, which is what a search may have to look at. */
+static size_t longest_run(const struct vocabulary *vocabulary)
+{
+    size_t longest = 0, run = 0;
+    for (size_t i = 0; i <= vocabulary->mask; i++) {
+        run = vocabulary->slots[i].piece ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+static void nobody_can_foresee_which_pieces_collide(void **state)
+{
+    (void)state;
+    enum { PIECES = 20000 };
+    uint64_t hashes[2] = {VOCABULARY_HASH_START, VOCABULARY_HASH_START};
+    for (int round = 0; round < 2; round++) {
+        struct vocabulary vocabulary;
+        struct arena arena = {0};
+        char piece[32];
+        assert_int_equal(vocabulary_open(&vocabulary, &arena, PIECES, PIECES, NULL), 0);
+        for (uint32_t i = 0; i < PIECES; i++) {
+            int size = snprintf(piece, sizeof piece, "##%08x", i << 12);
+            assert_int_equal(vocabulary_add(&vocabulary, &arena, piece, (size_t)size, i, NULL), 0);
+        }
+        assert_in_range(longest_run(&vocabulary), 1, 500);
+        assert_int_equal(vocabulary_find(&vocabulary, "##00001000", 10)->id, 1);
+        assert_null(vocabulary_find(&vocabulary, "##00001001", 10));
+        for (int i = 0; i < 3; i++)
+            hashes[round] = vocabulary_hash(&vocabulary, hashes[round], 'a');
+        arena_release(&arena);
+    }
+    assert_true(hashes[0] != hashes[1]);
 }
 
 static void without_a_normalizer_text_stays_as_it_is(void **state)
@@ -451,6 +487,7 @@ int main(void)
         cmocka_unit_test(embedded_truncation_and_padding_are_ignored),
         cmocka_unit_test(a_template_says_where_special_tokens_go),
         cmocka_unit_test(without_a_post_processor_nothing_is_put_in),
+        cmocka_unit_test(nobody_can_foresee_which_pieces_collide),
         cmocka_unit_test(without_a_normalizer_text_stays_as_it_is),
         cmocka_unit_test(normalizers_run_as_the_file_lists_them),
         cmocka_unit_test(a_form_composes_and_decomposes_with_its_places),
