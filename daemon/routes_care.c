@@ -14,7 +14,7 @@ int answer_backup(struct call *call)
 
     if (r < 0)
         return r;
-    r = wire_check_fields(body, "", known, NULL, &call->fault);
+    r = wire_check_fields(body, "", known, &call->fault);
     if (r == 0)
         r = wire_name(wire_member(body, "path"), "path", LIMIT_PATH, &path, &call->fault);
     if (r == 0 && path[0] != '/')
@@ -52,7 +52,7 @@ int answer_check(struct call *call)
 
     if (r < 0)
         return r;
-    r = wire_check_fields(body, "", known, NULL, &call->fault);
+    r = wire_check_fields(body, "", known, &call->fault);
     json_decref(body);
     if (r == 0)
         r = engine_check(call->service->engine, &call->arena, &check, &call->fault.err);

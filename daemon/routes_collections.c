@@ -138,7 +138,7 @@ int answer_fields(struct call *call)
 
     if (r < 0)
         return r;
-    r = wire_check_fields(body, "", known, NULL, &call->fault);
+    r = wire_check_fields(body, "", known, &call->fault);
     if (r == 0)
         r = wire_read_fields(json_object_get(body, "fields"), "fields", &call->arena, &fields,
                              &count, &call->fault);

@@ -12,10 +12,9 @@ struct wire_path {
 struct wire_path wire_path_index(const char *where, const char *name, size_t i);
 struct wire_path wire_path_member(const char *where, const char *name);
 
-/* Checks that an object has only fields of `known`, and none of `reserved` (either ends with NULL;
- * `reserved` may be NULL). */
+/* Checks that an object has only fields of `known`, which ends with NULL. */
 int wire_check_fields(const json_t *object, const char *where, const char *const *known,
-                      const char *const *reserved, struct wire_fault *fault);
+                      struct wire_fault *fault);
 
 /* The member of that name, or NULL where it is absent or null. */
 const json_t *wire_member(const json_t *object, const char *name);

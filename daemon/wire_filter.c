@@ -86,7 +86,7 @@ static int read_match(struct reader *reader, const json_t *match, const char *wh
     static const char *const known[] = {"value", "any", "except", "prefix", NULL};
     if (!json_is_object(match))
         return wire_fail(reader->fault, ERR_INVALID, where, "must be an object");
-    int r = wire_check_fields(match, where, known, NULL, reader->fault);
+    int r = wire_check_fields(match, where, known, reader->fault);
     if (r < 0)
         return r;
     const char *name = only_member(match, known);
@@ -135,7 +135,7 @@ static int read_range(struct reader *reader, const json_t *range, const char *wh
     static const char *const known[] = {"gt", "gte", "lt", "lte", NULL};
     if (!json_is_object(range))
         return wire_fail(reader->fault, ERR_INVALID, where, "must be an object");
-    int r = wire_check_fields(range, where, known, NULL, reader->fault);
+    int r = wire_check_fields(range, where, known, reader->fault);
     ret->kind = FILTER_RANGE;
     if (r == 0)
         r = read_bound(reader, range, where, "gte", "gt", &ret->lower);
@@ -152,7 +152,7 @@ static int read_condition(struct reader *reader, const json_t *value, const char
 {
     static const char *const known[] = {"key", "match", "range", "exists", NULL};
     const json_t *exists = wire_member(value, "exists");
-    int r = wire_check_fields(value, where, known, NULL, reader->fault);
+    int r = wire_check_fields(value, where, known, reader->fault);
     if (r < 0)
         return r;
     if ((r = wire_name(wire_member(value, "key"), wire_path_member(where, "key").text,
@@ -214,7 +214,7 @@ static int read_group(struct reader *reader, const json_t *value, const char *wh
     if (depth >= LIMIT_FILTER_DEPTH)
         return wire_fail(reader->fault, ERR_LIMIT, where, "is nested more than %d levels deep",
                          LIMIT_FILTER_DEPTH);
-    int r = wire_check_fields(value, where, known, NULL, reader->fault);
+    int r = wire_check_fields(value, where, known, reader->fault);
     struct store_filter *parts = allocate(reader, 3, sizeof *parts);
     size_t count = 0;
     if (r < 0 || !parts)

@@ -38,7 +38,7 @@ static int read_pairs(const json_t *body, struct engine_job_options *ret, struct
     static const char *const known[] = {"kind", "top", "each", "threshold", NULL};
     struct engine_job_options options = {
         .kind = ENGINE_JOB_PAIRS, .top = TOP_DEFAULT, .threshold = -INFINITY};
-    int r = wire_check_fields(body, "", known, NULL, fault);
+    int r = wire_check_fields(body, "", known, fault);
     if (r == 0)
         r = read_count(body, "top", ENGINE_JOB_PAIRS_MAX, &options.top, fault);
     if (r == 0)
@@ -56,7 +56,7 @@ static int read_dedup(const json_t *body, struct engine_job_options *ret, struct
 {
     static const char *const known[] = {"kind", "threshold", NULL};
     struct engine_job_options options = {.kind = ENGINE_JOB_DEDUP, .threshold = dedup_threshold};
-    int r = wire_check_fields(body, "", known, NULL, fault);
+    int r = wire_check_fields(body, "", known, fault);
     if (r == 0)
         r = read_threshold(body, &options.threshold, fault);
     if (r == 0)
@@ -73,7 +73,7 @@ static int read_clusters(const json_t *body, struct engine_job_options *ret,
                                          .least_size = LEAST_SIZE_DEFAULT};
     const json_t *seed = wire_member(body, "seed");
     int64_t number = SEED_DEFAULT;
-    int r = wire_check_fields(body, "", known, NULL, fault);
+    int r = wire_check_fields(body, "", known, fault);
     if (r == 0)
         r = read_threshold(body, &options.threshold, fault);
     if (r == 0)

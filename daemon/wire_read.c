@@ -23,7 +23,7 @@ static int read_source(const json_t *value, const char *where, struct store_sour
 
     if (!json_is_object(value))
         return wire_fail(fault, ERR_INVALID, where, "must be an object");
-    if ((r = wire_check_fields(value, where, known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(value, where, known, fault)) < 0)
         return r;
     if ((r = wire_name(wire_member(value, "path"), wire_path_member(where, "path").text, LIMIT_PATH,
                        &source.path, fault)) < 0)
@@ -80,7 +80,7 @@ int wire_read_document(const json_t *value, const char *where, struct arena *are
 
     if (!json_is_object(value))
         return wire_fail(fault, ERR_INVALID, where, "must be an object");
-    if ((r = wire_check_fields(value, where, known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(value, where, known, fault)) < 0)
         return r;
     if ((r = wire_text(wire_member(value, "text"), wire_path_member(where, "text").text,
                        &document.text, &document.text_size, fault)) < 0)
@@ -113,7 +113,7 @@ int wire_read_documents(const json_t *body, struct arena *arena, struct wire_doc
     size_t count;
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if ((r = wire_list(list, "documents", LIMIT_DOCUMENTS, "documents", &count, fault)) < 0)
         return r;
@@ -146,7 +146,7 @@ int wire_read_count(const json_t *body, struct arena *arena, const struct engine
 {
     static const char *const known[] = {"filter", NULL};
     const json_t *filter = wire_member(body, "filter");
-    int r = wire_check_fields(body, "", known, NULL, fault);
+    int r = wire_check_fields(body, "", known, fault);
     if (r < 0)
         return r;
     *ret = NULL;
@@ -162,7 +162,7 @@ int wire_read_delete(const json_t *body, struct arena *arena, struct wire_delete
     struct wire_delete request = {0};
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if (filter && (list || source))
         return wire_fail(fault, ERR_INVALID, "filter", "stands in the place of ids and source");
@@ -218,7 +218,7 @@ int wire_read_search(const json_t *body, struct arena *arena, struct wire_search
     struct wire_search search = {.count = 1, .list = list != NULL};
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if ((query != NULL) + (list != NULL) + (vector != NULL) != 1)
         return wire_fail(fault, ERR_INVALID, "query",
@@ -312,7 +312,7 @@ int wire_read_embeddings(const json_t *body, struct arena *arena, struct wire_em
     int64_t dimension = 0;
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if ((r = read_model(body, &request.model, fault)) < 0 ||
         (r = read_prompt_name(body, &request.prompt_name, fault)) < 0)
@@ -343,7 +343,7 @@ int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_si
     size_t count;
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if ((r = read_model(body, &request.model, fault)) < 0 ||
         (r = read_prompt_name(body, &request.prompt_name, fault)) < 0)
@@ -393,7 +393,7 @@ int wire_read_collection(const json_t *body, struct arena *arena,
     int64_t number = 0;
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if (fields &&
         (r = wire_read_fields(fields, "fields", arena, &declared, &options.field_count, fault)) < 0)

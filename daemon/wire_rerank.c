@@ -14,7 +14,7 @@ int wire_read_rerank_options(const json_t *value, struct engine_rerank_options *
 
     if (!json_is_object(value))
         return wire_fail(fault, ERR_INVALID, "rerank", "must be an object");
-    if ((r = wire_check_fields(value, "rerank", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(value, "rerank", known, fault)) < 0)
         return r;
     if ((r = wire_name(model, "rerank.model", LIMIT_PATH, &rerank.model, fault)) < 0)
         return r;
@@ -64,7 +64,7 @@ int wire_read_rerank(const json_t *body, struct arena *arena, struct wire_rerank
     struct wire_rerank request = {0};
     int r;
 
-    if ((r = wire_check_fields(body, "", known, NULL, fault)) < 0)
+    if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
     if ((r = wire_name(model, "model", LIMIT_PATH, &request.model, fault)) < 0)
         return r;

@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/index/pages.h"
+#include "cli/mine/line.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
-#include "cli/text.h"
 #include "daemon/wire_limits.h"
 
 enum { LOOK_MILLISECONDS = 100 };
@@ -228,18 +227,10 @@ int job_print_document(const char *lead, const json_t *document, struct err *err
 {
     const char *id = json_string_value(json_object_get(document, "id"));
     const json_t *text = json_object_get(document, "text");
-    struct buf line = {0}, flat = {0};
+    struct buf line = {0};
     int r = buf_printf(&line, "%s%s  ", lead, id ? id : "");
-    if (r == 0 && json_is_string(text))
-        r = text_flatten(&flat, json_string_value(text), json_string_length(text));
-    int room = terminal_width(STDOUT_FILENO) - terminal_columns(line.data, line.size);
-    if (r == 0 && isatty(STDOUT_FILENO) == 1 && room > 0)
-        r = text_fit(&line, flat.data ? flat.data : "", flat.size, room, false, false);
-    else if (r == 0)
-        r = buf_append(&line, flat.data ? flat.data : "", flat.size);
     if (r == 0)
-        puts(line.data);
+        r = line_print(&line, json_string_value(text), json_string_length(text));
     buf_release(&line);
-    buf_release(&flat);
     return r < 0 ? err_memory(err, "a line of output") : 0;
 }

@@ -5,14 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "cli/mine/line.h"
 #include "cli/numbers.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
-#include "cli/text.h"
 
 static int read_all(struct work *work, const char *const *paths, struct err *err)
 {
@@ -168,7 +167,7 @@ int work_print_text(const struct work *work, const char *lead, size_t set, size_
 {
     const struct sentences *sentences = &work->sets[set];
     const struct sentence *where = &sentences->where[text];
-    struct buf line = {0}, flat = {0};
+    struct buf line = {0};
     int r = buf_printf(&line, "%s", lead);
 
     if (r == 0 && where->id)
@@ -176,15 +175,7 @@ int work_print_text(const struct work *work, const char *lead, size_t set, size_
     else if (r == 0)
         r = buf_printf(&line, "%6" PRIu64 "  ", where->line);
     if (r == 0)
-        r = text_flatten(&flat, sentences->texts[text].text, sentences->texts[text].size);
-    int room = terminal_width(STDOUT_FILENO) - terminal_columns(line.data, line.size);
-    if (r == 0 && isatty(STDOUT_FILENO) == 1 && room > 0)
-        r = text_fit(&line, flat.data ? flat.data : "", flat.size, room, false, false);
-    else if (r == 0)
-        r = buf_append(&line, flat.data ? flat.data : "", flat.size);
-    if (r == 0)
-        puts(line.data);
+        r = line_print(&line, sentences->texts[text].text, sentences->texts[text].size);
     buf_release(&line);
-    buf_release(&flat);
     return r < 0 ? err_memory(err, "a line of output") : 0;
 }

@@ -11,33 +11,20 @@
 #include <string.h>
 
 #include "encoder/kernels/bf16.h"
-#include "encoder/kernels/matmul.h"
+#include "encoder/kernels/matmul_panels.h"
 
-/* As in f32: 768 * 256 bfloat16 are 384 KiB of x. Where y is bfloat16 a sum cannot wait in it, so
- * it is made in one go. */
-enum { PAIRS_BLOCK = 384, ROW_BLOCK = 256 };
+/* As much of x as in f32. Where y is bfloat16 a sum cannot wait in it, so it is made in one go. */
+enum { PAIRS_BLOCK = 384 };
 
 static size_t round_up(size_t size, size_t unit)
 {
     return (size + unit - 1) / unit * unit;
 }
 
-static size_t count_panels(const struct kernels *kernels, size_t out)
-{
-    return (out + kernels->panel_width - 1) / kernels->panel_width;
-}
-
-/* Floats of the bias, filled up so that the panels are aligned. */
-static size_t bias_size(const struct kernels *kernels, size_t out)
-{
-    return round_up(count_panels(kernels, out) * kernels->panel_width,
-                    MATMUL_ALIGNMENT / sizeof(float));
-}
-
 static size_t packed_size(const struct kernels *kernels, size_t in, size_t out)
 {
-    size_t words = count_panels(kernels, out) * kernels->panel_width * ((in + 1) / 2);
-    return bias_size(kernels, out) * sizeof(float) + words * sizeof(uint32_t);
+    size_t words = panels_count(kernels, out) * kernels->panel_width * ((in + 1) / 2);
+    return panels_bias_size(kernels, out) * sizeof(float) + words * sizeof(uint32_t);
 }
 
 /* Writes one linear's columns from `column` on. */
@@ -64,7 +51,7 @@ static void pack(const struct kernels *kernels, const struct linear *linears, si
     for (size_t i = 0; i < count; i++)
         out += linears[i].out;
     float *bias = ret_packed;
-    uint32_t *panels = (uint32_t *)ret_packed + bias_size(kernels, out);
+    uint32_t *panels = (uint32_t *)ret_packed + panels_bias_size(kernels, out);
 
     memset(ret_packed, 0, packed_size(kernels, in, out));
     for (size_t i = 0; i < count; i++) {
@@ -93,7 +80,8 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
     size_t step = product->convert ? pairs : PAIRS_BLOCK;
     size_t y_size = product->convert ? sizeof(uint16_t) : sizeof(float);
     const float *bias = weight->packed;
-    const uint32_t *panels = (const uint32_t *)weight->packed + bias_size(weight->kernels, out);
+    const uint32_t *panels =
+        (const uint32_t *)weight->packed + panels_bias_size(weight->kernels, out);
     struct bf16_block block = {
         .kernels = weight->kernels,
         .x_stride = product->x_stride / sizeof(uint16_t),
@@ -120,15 +108,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
 
 static void run(const struct matmul_product *product, size_t part, size_t parts)
 {
-    const struct matmul_weight *weight = product->weight;
-    size_t panels = count_panels(weight->kernels, weight->out), rows = product->rows;
-    size_t first = panels * part / parts, last = panels * (part + 1) / parts;
-    size_t blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
-
-    for (size_t block = 0; block < blocks; block++) {
-        size_t row = rows * block / blocks, end = rows * (block + 1) / blocks;
-        run_rows(product, row, end - row, first, last);
-    }
+    panels_run(product, part, parts, run_rows);
 }
 
 const struct matmul_backend matmul_bf16 = {

@@ -8,28 +8,15 @@
  */
 #include <string.h>
 
-#include "encoder/kernels/matmul.h"
+#include "encoder/kernels/matmul_panels.h"
 
-/* How much of the inner dimension is summed before the next panel's turn, and how many rows are
- * taken at a time: 384 * 256 floats are 384 KiB of x. */
-enum { DEPTH_BLOCK = 384, ROW_BLOCK = 256 };
-
-static size_t count_panels(const struct kernels *kernels, size_t out)
-{
-    return (out + kernels->panel_width - 1) / kernels->panel_width;
-}
-
-/* Floats of the bias, filled up so that the panels are aligned. */
-static size_t bias_size(const struct kernels *kernels, size_t out)
-{
-    const size_t unit = MATMUL_ALIGNMENT / sizeof(float);
-    return (count_panels(kernels, out) * kernels->panel_width + unit - 1) / unit * unit;
-}
+/* How much of the inner dimension is summed before the next panel's turn. */
+enum { DEPTH_BLOCK = 384 };
 
 static size_t packed_size(const struct kernels *kernels, size_t in, size_t out)
 {
-    size_t floats = count_panels(kernels, out) * kernels->panel_width * in;
-    return (bias_size(kernels, out) + floats) * sizeof(float);
+    size_t floats = panels_count(kernels, out) * kernels->panel_width * in;
+    return (panels_bias_size(kernels, out) + floats) * sizeof(float);
 }
 
 /* Writes one linear's columns from `column` on. */
@@ -51,12 +38,12 @@ static void pack(const struct kernels *kernels, const struct linear *linears, si
     size_t width = kernels->panel_width, in = linears[0].in, out = 0, column = 0;
     for (size_t i = 0; i < count; i++)
         out += linears[i].out;
-    float *bias = ret_packed, *panels = bias + bias_size(kernels, out);
+    float *bias = ret_packed, *panels = bias + panels_bias_size(kernels, out);
 
-    memset(bias, 0, bias_size(kernels, out) * sizeof *bias);
+    memset(bias, 0, panels_bias_size(kernels, out) * sizeof *bias);
     /* Only the last panel may have columns that nothing is written to. */
     size_t panel_size = in * width;
-    memset(panels + (count_panels(kernels, out) - 1) * panel_size, 0, panel_size * sizeof *panels);
+    memset(panels + (panels_count(kernels, out) - 1) * panel_size, 0, panel_size * sizeof *panels);
     for (size_t i = 0; i < count; i++) {
         pack_linear(&linears[i], width, column, bias, panels);
         column += linears[i].out;
@@ -72,7 +59,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
     size_t width = kernels->panel_width, in = weight->in, out = weight->out;
     size_t x_stride = product->x_stride / sizeof(float);
     size_t y_stride = product->y_stride / sizeof(float);
-    const float *bias = weight->packed, *panels = bias + bias_size(kernels, out);
+    const float *bias = weight->packed, *panels = bias + panels_bias_size(kernels, out);
 
     for (size_t k = 0; k < in; k += DEPTH_BLOCK) {
         size_t depth = in - k < DEPTH_BLOCK ? in - k : DEPTH_BLOCK;
@@ -97,15 +84,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
 
 static void run(const struct matmul_product *product, size_t part, size_t parts)
 {
-    const struct matmul_weight *weight = product->weight;
-    size_t panels = count_panels(weight->kernels, weight->out), rows = product->rows;
-    size_t first = panels * part / parts, last = panels * (part + 1) / parts;
-    size_t blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
-
-    for (size_t block = 0; block < blocks; block++) {
-        size_t row = rows * block / blocks, end = rows * (block + 1) / blocks;
-        run_rows(product, row, end - row, first, last);
-    }
+    panels_run(product, part, parts, run_rows);
 }
 
 const struct matmul_backend matmul_packed = {

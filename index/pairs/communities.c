@@ -37,19 +37,12 @@ static void count_neighbours(void *argument, const struct pairs_block *block, in
 {
     struct detection *detection = argument;
     uint32_t *counts = detection->counts + (size_t)thread * detection->sets->row_count;
-    float least = detection->threshold;
 
     for (size_t r = 0; r < block->row_count; r++) {
-        const float *scores = block->scores + r * block->stride;
         size_t c = pairs_block_start(block, r);
-        for (;; c++) {
-            c = hits_next(scores, c, block->column_count, least - block->margin);
-            if (c == block->column_count)
-                break;
-            if (scores[c] >= least + block->margin || pairs_block_score(block, r, c) >= least) {
-                counts[block->first_row + r]++;
-                counts[block->first_column + c]++;
-            }
+        while ((c = hits_next_pair(block, r, c, detection->threshold)) < block->column_count) {
+            counts[block->first_row + r]++;
+            counts[block->first_column + c++]++;
         }
     }
 }

@@ -35,18 +35,11 @@ static void look_for_groups(void *argument, const struct pairs_block *block, int
 {
     struct grouping *grouping = argument;
     size_t *parents = grouping->parents + (size_t)thread * grouping->count;
-    float least = grouping->threshold;
 
     for (size_t r = 0; r < block->row_count; r++) {
-        const float *scores = block->scores + r * block->stride;
         size_t c = pairs_block_start(block, r);
-        for (;; c++) {
-            c = hits_next(scores, c, block->column_count, least - block->margin);
-            if (c == block->column_count)
-                break;
-            if (scores[c] >= least + block->margin || pairs_block_score(block, r, c) >= least)
-                join(parents, block->first_row + r, block->first_column + c);
-        }
+        while ((c = hits_next_pair(block, r, c, grouping->threshold)) < block->column_count)
+            join(parents, block->first_row + r, block->first_column + c++);
     }
 }
 

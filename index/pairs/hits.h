@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "index/pairs/product.h"
+
 /* Scores compared at once. */
 enum { HITS_RUN = 32 };
 
@@ -32,6 +34,22 @@ static inline size_t hits_next(const float *scores, size_t from, size_t count, f
                 return from;
     }
     return count;
+}
+
+/* The first column from `from` on whose exact score with row r reaches the threshold, or the
+ * block's number of columns. */
+static inline size_t hits_next_pair(const struct pairs_block *block, size_t r, size_t from,
+                                    float threshold)
+{
+    const float *scores = block->scores + r * block->stride;
+    size_t c = from;
+    while ((c = hits_next(scores, c, block->column_count, threshold - block->margin)) <
+           block->column_count) {
+        if (scores[c] >= threshold + block->margin || pairs_block_score(block, r, c) >= threshold)
+            return c;
+        c++;
+    }
+    return c;
 }
 
 #endif

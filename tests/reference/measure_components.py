@@ -12,7 +12,7 @@ import sys
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
-from measure_split import LAST_INDEXED, ranges, wrapped
+from unicode_table import ranges, write
 
 ACCENT, NUMBER, COMPATIBLE = 1, 2, 4
 
@@ -33,21 +33,12 @@ def classifier():
 
 
 def main():
-    found = ranges(classifier())
-    index = [sum(1 for r in found if r[1] < block) for block in range(0, LAST_INDEXED, 256)]
     print(f"""/* Marks (1), numbers (2) and what has a compatibility decomposition (4) as single components of the
  * reference have them, measured from `tokenizers` {tokenizers.__version__}.
  * Made by tests/reference/measure_components.py; not to be edited. */
 #include "encoder/tokenizer/unicode.h"
-
-/* clang-format off */
-const struct unicode_range unicode_component_ranges[] = {{""")
-    wrapped([f"{{0x{a:X}, 0x{b:X}, {f}}}," for a, b, f in found], 5)
-    print("};")
-    print(f"const size_t unicode_component_range_count = {len(found)};\n")
-    print("const uint16_t unicode_component_index[UNICODE_INDEXED_BLOCKS] = {")
-    wrapped([f"{i}," for i in index], 16)
-    print("};\n/* clang-format on */")
+""", end="")
+    write(ranges(classifier()), "unicode_component")
 
 
 if __name__ == "__main__":

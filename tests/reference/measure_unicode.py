@@ -11,8 +11,9 @@ import sys
 import tokenizers
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
+from unicode_table import ranges, write
+
 CONTROL, SPACE, PUNCTUATION, IDEOGRAPH, MARK, DECOMPOSES, COMBINES, WORD = (1 << i for i in range(8))
-LAST_INDEXED = 0x30000
 HIGHEST_CLASS = 240  # the combining class of U+0345; no other character has it
 
 
@@ -51,39 +52,12 @@ def classifier():
     return classify
 
 
-def ranges(classify):
-    found = []
-    for code in range(0x110000):
-        flags = 0 if 0xD800 <= code < 0xE000 else classify(chr(code))
-        if found and found[-1][1] == code - 1 and found[-1][2] == flags:
-            found[-1][1] = code
-        else:
-            found.append([code, code, flags])
-    return [r for r in found if r[2]]
-
-
-def wrapped(items, per_line):
-    for i in range(0, len(items), per_line):
-        print("    " + " ".join(items[i : i + per_line]))
-
-
 def main():
-    found = ranges(classifier())
-    index = []
-    for block in range(0, LAST_INDEXED, 256):
-        index.append(sum(1 for r in found if r[1] < block))
     print(f"""/* The reference's classes of code points, measured from `tokenizers` {tokenizers.__version__}.
  * Made by tests/reference/measure_unicode.py; not to be edited. */
 #include "encoder/tokenizer/unicode.h"
-
-/* clang-format off */
-const struct unicode_range unicode_reference_ranges[] = {{""")
-    wrapped([f"{{0x{a:X}, 0x{b:X}, 0x{f:X}}}," for a, b, f in found], 4)
-    print("};")
-    print(f"const size_t unicode_reference_range_count = {len(found)};\n")
-    print("const uint16_t unicode_reference_index[UNICODE_INDEXED_BLOCKS] = {")
-    wrapped([f"{i}," for i in index], 16)
-    print("};\n/* clang-format on */")
+""", end="")
+    write(ranges(classifier()), "unicode_reference", "0x{:X}", 4)
 
 
 if __name__ == "__main__":
