@@ -23,6 +23,8 @@ static const struct command {
     {"fields", sbert_index_fields},
     {"backup", sbert_index_backup},
     {"restore", sbert_index_restore},
+    {"export", sbert_index_export},
+    {"import", sbert_index_import},
     {"check", sbert_index_check},
     {"repair", sbert_index_repair},
     {"pairs", sbert_index_pairs},
@@ -72,6 +74,7 @@ static const struct argp parser = {
     "  stats                    numbers of a collection and the daemon\n"
     "  collections, create NAME, fields\n"
     "  backup FILE, restore FILE, check, repair\n"
+    "  export [FILE], import [FILE]   a collection as JSON lines with its vectors\n"
     "  pairs, dedup, clusters   compare all texts of a collection, or of a FILE\v"
     "Every command has a --help of its own.\n"
     "Exit status: 0 done, 1 nothing there or something refused, 2 an error.",

@@ -150,6 +150,26 @@ int engine_list(struct engine *engine, const char *collection,
     return r;
 }
 
+int engine_export(struct engine *engine, const char *collection,
+                  const struct engine_export_options *options, struct arena *arena,
+                  struct store_whole **ret_wholes, size_t *ret_count, size_t *ret_dimension,
+                  bool *ret_more, struct err *err)
+{
+    struct collection *found = NULL;
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    r = collection_take_unready(engine, collection, &found, err);
+    if (!r)
+        r = store_export(engine->store, &found->stored, options->after, options->limit,
+                         options->bytes, arena, ret_wholes, ret_count, ret_more, err);
+    if (!r)
+        *ret_dimension = found->stored.dimension;
+    collection_release(engine, found);
+    engine_leave(engine);
+    return r;
+}
+
 int engine_embed(struct engine *engine, const char *model, const char *prompt_name,
                  const struct encoder_text *texts, size_t count, float *ret_vectors,
                  struct encoder_usage *ret_usage, struct err *err)

@@ -160,6 +160,11 @@ struct engine_document {
     const char *metadata; /* a JSON object in canonical form, or NULL */
     const float *vector;  /* (dimension) or NULL: the model makes it */
     size_t vector_size;   /* floats in it */
+    /* As engine_export gave them, in the place of `vector`, or NULL: the text as the collection's
+     * model has cut and encoded it before. `passage_sizes` (passage_count): floats in each. */
+    const struct store_passage *passages;
+    const size_t *passage_sizes;
+    size_t passage_count;
     struct store_source source;
 };
 
@@ -194,6 +199,16 @@ struct engine_list_options {
 int engine_list(struct engine *engine, const char *collection,
                 const struct engine_list_options *options, struct arena *arena,
                 struct store_row **ret_rows, size_t *ret_count, struct err *err);
+
+/* Documents with their vectors and claims, to be added elsewhere as they are: store_export. */
+struct engine_export_options {
+    const char *after; /* as in a list */
+    size_t limit, bytes;
+};
+int engine_export(struct engine *engine, const char *collection,
+                  const struct engine_export_options *options, struct arena *arena,
+                  struct store_whole **ret_wholes, size_t *ret_count, size_t *ret_dimension,
+                  bool *ret_more, struct err *err);
 
 /* --- filters --- */
 

@@ -58,6 +58,33 @@ static int check_string(const char *what, const char *text, size_t size, struct 
     return err_set(err, ERR_INVALID, "the %s is not UTF-8 at byte %zu", what, bad);
 }
 
+/* True where a passage may begin or end at this byte of the text. */
+static bool between_characters(const struct engine_document *document, size_t at)
+{
+    return at == document->text_size || ((unsigned char)document->text[at] & 0xC0) != 0x80;
+}
+
+static int check_passages(const struct add_batch *batch, const struct engine_document *document,
+                          struct err *err)
+{
+    if (!batch->collection->stored.model[0])
+        return err_set(err, ERR_INVALID,
+                       "passages are a model's: a document of collection %s has a vector",
+                       batch->collection->stored.name);
+    for (size_t i = 0; i < document->passage_count; i++) {
+        const struct store_passage *passage = &document->passages[i];
+        int r = collection_check_vector(batch->collection, passage->vector,
+                                        document->passage_sizes[i], err);
+        if (!r && (passage->start > passage->end || passage->end > document->text_size ||
+                   !between_characters(document, passage->start) ||
+                   !between_characters(document, passage->end)))
+            r = err_set(err, ERR_INVALID, "its range is not one of whole characters of the text");
+        if (r)
+            return err_prefix(err, "passages[%zu]", i);
+    }
+    return 0;
+}
+
 static int check_document(const struct add_batch *batch, const struct engine_document *document,
                           struct err *err)
 {
@@ -77,7 +104,9 @@ static int check_document(const struct add_batch *batch, const struct engine_doc
     if (!r && document->vector)
         r = collection_check_vector(batch->collection, document->vector, document->vector_size,
                                     err);
-    if (!r && !document->vector)
+    if (!r && document->passages)
+        r = check_passages(batch, document, err);
+    if (!r && !document->vector && !document->passages)
         r = collection_check_texts(batch->engine, batch->collection, err);
     if (!r && document->text_size == 0 && !(document->vector && document->id))
         r = err_set(err, ERR_INVALID, "it has no text%s",
@@ -216,6 +245,11 @@ static int cut_passages(struct add_batch *batch, struct encode_work *work, struc
     for (size_t i = 0; i < batch->count && !r; i++) {
         if (!batch->plans[i].needs_vectors || batch->documents[i].passages)
             continue;
+        if (batch->given[i].passages) {
+            batch->documents[i].passages = batch->given[i].passages;
+            batch->documents[i].passage_count = batch->given[i].passage_count;
+            continue;
+        }
         if (batch->given[i].vector) {
             r = take_given_vector(batch, i, err);
             continue;

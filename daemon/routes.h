@@ -104,6 +104,7 @@ int answer_fields(struct call *call);
 
 int answer_add(struct call *call);
 int answer_list(struct call *call);
+int answer_export(struct call *call);
 int answer_delete_many(struct call *call);
 int answer_count(struct call *call);
 int answer_get(struct call *call);
@@ -117,6 +118,12 @@ int answer_job_result(struct call *call);
 
 /* A document's members "id", "text", "metadata", "source". */
 void answer_write_row(struct json_writer *writer, const struct store_row *row);
+
+/* The key "source" with a place in a file. */
+void answer_write_source(struct json_writer *writer, const struct store_source *source);
+
+/* The query parameter `limit`, or its default. */
+int answer_read_limit(struct call *call, size_t *ret);
 
 /* 0, or ERR_MEMORY in the fault where the writer found none. */
 int answer_done(struct call *call, const struct json_writer *writer);

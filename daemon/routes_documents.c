@@ -6,7 +6,7 @@
 #include "daemon/routes.h"
 #include "daemon/wire_limits.h"
 
-static void put_source(struct json_writer *writer, const struct store_source *source)
+void answer_write_source(struct json_writer *writer, const struct store_source *source)
 {
     json_key(writer, "source");
     json_open(writer, '{');
@@ -31,7 +31,7 @@ void answer_write_row(struct json_writer *writer, const struct store_row *row)
     else
         json_put_null(writer);
     if (row->source.path)
-        put_source(writer, &row->source);
+        answer_write_source(writer, &row->source);
 }
 
 static void put_document(struct json_writer *writer, const struct store_row *row)
@@ -78,7 +78,7 @@ int answer_add(struct call *call)
     return r;
 }
 
-static int read_limit(struct call *call, size_t *ret)
+int answer_read_limit(struct call *call, size_t *ret)
 {
     const char *text = call_parameter(call, "limit");
     size_t limit = DEFAULT_LIST;
@@ -124,7 +124,7 @@ int answer_list(struct call *call)
     struct json_writer writer = {.buf = &call->answer};
     struct store_row *rows;
     size_t limit = 0, count;
-    int r = read_limit(call, &limit);
+    int r = answer_read_limit(call, &limit);
 
     if (r < 0)
         return r;

@@ -27,6 +27,7 @@ enum {
     LIMIT_INPUTS = 2048,      /* inputs of embeddings, texts of similarity */
     LIMIT_DIMENSION = 65536,  /* floats of a vector */
     LIMIT_LIST = 1000,        /* documents of a list */
+    LIMIT_EXPORT = 8 << 20,   /* bytes after which a page of an export ends */
     LIMIT_FILTER = 10000,     /* conditions and values of a filter */
     LIMIT_FILTER_DEPTH = 16,  /* levels of a filter's nesting */
 

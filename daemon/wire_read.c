@@ -70,10 +70,58 @@ static int read_metadata(const json_t *value, const char *where, struct arena *a
     return r;
 }
 
+static int read_passage(const json_t *value, const char *where, struct arena *arena,
+                        struct store_passage *ret, size_t *ret_size, struct wire_fault *fault)
+{
+    static const char *const known[] = {"start", "end", "vector", NULL};
+    int64_t start = 0, end = 0;
+    int r;
+
+    if (!json_is_object(value))
+        return wire_fail(fault, ERR_INVALID, where, "must be an object");
+    if ((r = wire_check_fields(value, where, known, fault)) < 0)
+        return r;
+    if ((r = wire_integer(wire_member(value, "start"), wire_path_member(where, "start").text, 0,
+                          LIMIT_TEXT, &start, fault)) < 0)
+        return r;
+    if ((r = wire_integer(wire_member(value, "end"), wire_path_member(where, "end").text, start,
+                          LIMIT_TEXT, &end, fault)) < 0)
+        return r;
+    *ret = (struct store_passage){.start = (size_t)start, .end = (size_t)end};
+    return wire_vector(wire_member(value, "vector"), wire_path_member(where, "vector").text, arena,
+                       &ret->vector, ret_size, fault);
+}
+
+static int read_passages(const json_t *list, const char *where, struct arena *arena,
+                         struct engine_document *document, struct wire_fault *fault)
+{
+    struct wire_path path = wire_path_member(where, "passages");
+    size_t count;
+    int r;
+
+    if (document->vector)
+        return wire_fail(fault, ERR_INVALID, path.text, "stand in the place of vector");
+    if ((r = wire_list(list, path.text, LIMIT_TEXT, "passages", &count, fault)) < 0)
+        return r;
+    struct store_passage *passages = arena_alloc(arena, count, sizeof *passages);
+    size_t *sizes = arena_alloc(arena, count, sizeof *sizes);
+    if (!passages || !sizes)
+        return no_memory(fault);
+    for (size_t i = 0; i < count; i++)
+        if ((r = read_passage(json_array_get(list, i), wire_path_index(where, "passages", i).text,
+                              arena, &passages[i], &sizes[i], fault)) < 0)
+            return r;
+    document->passages = passages;
+    document->passage_sizes = sizes;
+    document->passage_count = count;
+    return 0;
+}
+
 int wire_read_document(const json_t *value, const char *where, struct arena *arena,
                        struct engine_document *ret, struct wire_fault *fault)
 {
-    static const char *const known[] = {"id", "text", "metadata", "vector", "source", NULL};
+    static const char *const known[] = {"id",       "text",   "metadata", "vector",
+                                        "passages", "source", NULL};
     struct engine_document document = {0};
     const json_t *member;
     int r;
@@ -96,6 +144,9 @@ int wire_read_document(const json_t *value, const char *where, struct arena *are
     if ((member = wire_member(value, "vector")) &&
         (r = wire_vector(member, wire_path_member(where, "vector").text, arena, &document.vector,
                          &document.vector_size, fault)) < 0)
+        return r;
+    if ((member = wire_member(value, "passages")) &&
+        (r = read_passages(member, where, arena, &document, fault)) < 0)
         return r;
     if ((member = wire_member(value, "source")) &&
         (r = read_source(member, wire_path_member(where, "source").text, &document.source, fault)) <

@@ -113,6 +113,10 @@ void documents_sort_by_text(const struct store_document *documents, size_t count
 /* As store_get, in the transaction that is open. */
 int document_get(struct connection *connection, int64_t collection, const char *id,
                  struct arena *arena, struct store_row *ret_row, struct err *err);
+/* A place in a source from the columns path, line, byte_start, byte_end, the first of them being
+ * `first`. */
+int query_place(struct query *query, int first, struct arena *arena,
+                struct store_source *ret_source, struct err *err);
 /* Moves rows (struct store_row) from a buffer into the arena. */
 int rows_finish(const struct buf *rows, struct arena *arena, struct store_row **ret_rows,
                 size_t *ret_count, struct err *err);

@@ -12,9 +12,8 @@
 
 enum { ROW_COLUMN_COUNT = 7 };
 
-/* Columns `first` to `first` + 3. */
-static int read_place(struct query *query, int first, struct arena *arena,
-                      struct store_source *ret_source, struct err *err)
+int query_place(struct query *query, int first, struct arena *arena,
+                struct store_source *ret_source, struct err *err)
 {
     char *path = NULL;
     size_t size = 0;
@@ -64,7 +63,7 @@ static int read_first_source(struct connection *connection, int64_t document, st
     query_int(&query, document);
     int r = query_next(&query, &row, err);
     if (r == 0 && row)
-        r = read_place(&query, 0, arena, ret_source, err);
+        r = query_place(&query, 0, arena, ret_source, err);
     query_end(&query);
     return r;
 }
@@ -159,7 +158,7 @@ static int list_source(struct connection *connection, int64_t collection, const 
         int64_t key = 0;
         r = read_row(&query, 0, arena, &key, &row, err);
         if (r == 0)
-            r = read_place(&query, ROW_COLUMN_COUNT, arena, &row.source, err);
+            r = query_place(&query, ROW_COLUMN_COUNT, arena, &row.source, err);
         if (r == 0)
             r = append_row(rows, &row, err);
         if (r < 0)

@@ -159,6 +159,27 @@ struct store_row {
     size_t passages;
 };
 
+/* A document with everything that belongs to it but its times; all of it from the arena. */
+struct store_whole {
+    char *id;
+    char *text;
+    size_t text_size;
+    char *metadata; /* JSON text, or NULL */
+    struct store_passage *passages;
+    size_t passage_count;
+    bool own_vector;              /* a client brought its vector: see store_document.text_hash */
+    struct store_source *sources; /* one or more; `path` NULL: an add that named none */
+    size_t source_count;
+};
+
+/* Documents whose id is greater than `after` (NULL: from the start), by id in byte order: up to
+ * `limit`, and none after those that come to `bytes`. *ret_more tells whether there are more. Of
+ * `collection`, the key and the dimension count; ERR_CORRUPT where a vector is of another. One
+ * snapshot of the store. */
+int store_export(struct store *store, const struct store_collection *collection, const char *after,
+                 size_t limit, size_t bytes, struct arena *arena, struct store_whole **ret_wholes,
+                 size_t *ret_count, bool *ret_more, struct err *err);
+
 /* A passage's document and place, for search results. `row.id` is NULL where the passage is gone.
  */
 struct store_hit {

@@ -117,17 +117,6 @@ static int document_taken(void *argument, const struct batch_document *document,
     return settle_one(argument, file, err);
 }
 
-/* The daemon's "documents[3].text: too long" without the place in a request nobody sees. */
-static const char *without_place(const char *message)
-{
-    static const char prefix[] = "documents[";
-    const char *end = strchr(message, ']');
-    if (strncmp(message, prefix, strlen(prefix)) != 0 || !end)
-        return message;
-    end++;
-    return end + strspn(end, ".: ");
-}
-
 static int document_refused(void *argument, const struct batch_document *document,
                             const struct err *why, struct err *err)
 {
@@ -136,10 +125,9 @@ static int document_refused(void *argument, const struct batch_document *documen
     char message[sizeof why->message + 512];
     if (document->line > 0)
         snprintf(message, sizeof message, "%s:%" PRIu64 ": refused: %s", file->name, document->line,
-                 without_place(why->message));
+                 sender_reason(why));
     else
-        snprintf(message, sizeof message, "%s: refused: %s", file->name,
-                 without_place(why->message));
+        snprintf(message, sizeof message, "%s: refused: %s", file->name, sender_reason(why));
     file->refused = true;
     int r = count_refused(add, message, err);
     return r < 0 ? r : settle_one(add, file, err);

@@ -55,22 +55,36 @@ static int make_room(struct batch *batch)
     return 0;
 }
 
-int batch_add(struct batch *batch, const struct input_document *document, const char *source,
-              void *file, struct err *err)
+/* Notes the document whose JSON was appended, or takes it off again where that failed. */
+static int finish_document(struct batch *batch, size_t start, int r, void *file, uint64_t line,
+                           struct err *err)
 {
-    size_t start = batch->json.size;
-    json_t *json = document_json(document, source);
-    int r = json ? make_room(batch) : ERR_MEMORY;
     if (r == 0)
-        r = json_append(&batch->json, json, JSON_COMPACT);
-    json_decref(json);
+        r = make_room(batch);
     if (r < 0) {
         batch->json.size = start;
         return err_memory(err, "the documents");
     }
     batch->documents[batch->count++] = (struct batch_document){
-        .start = start, .end = batch->json.size, .file = file, .line = document->line};
+        .start = start, .end = batch->json.size, .file = file, .line = line};
     return 0;
+}
+
+int batch_add(struct batch *batch, const struct input_document *document, const char *source,
+              void *file, struct err *err)
+{
+    size_t start = batch->json.size;
+    json_t *json = document_json(document, source);
+    int r = json ? json_append(&batch->json, json, JSON_COMPACT) : ERR_MEMORY;
+    json_decref(json);
+    return finish_document(batch, start, r, file, document->line, err);
+}
+
+int batch_add_text(struct batch *batch, const char *json, size_t size, void *file, uint64_t line,
+                   struct err *err)
+{
+    size_t start = batch->json.size;
+    return finish_document(batch, start, buf_append(&batch->json, json, size), file, line, err);
 }
 
 void batch_clear(struct batch *batch)

@@ -29,6 +29,10 @@ struct batch {
 int batch_add(struct batch *batch, const struct input_document *document, const char *source,
               void *file, struct err *err);
 
+/* The same for a document that is JSON text on one line already. */
+int batch_add_text(struct batch *batch, const char *json, size_t size, void *file, uint64_t line,
+                   struct err *err);
+
 /* Empties it and keeps the memory. */
 void batch_clear(struct batch *batch);
 void batch_release(struct batch *batch);

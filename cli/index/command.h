@@ -44,6 +44,8 @@ int sbert_index_create(int argc, char **argv, struct command_common common);
 int sbert_index_fields(int argc, char **argv, struct command_common common);
 int sbert_index_backup(int argc, char **argv, struct command_common common);
 int sbert_index_restore(int argc, char **argv, struct command_common common);
+int sbert_index_export(int argc, char **argv, struct command_common common);
+int sbert_index_import(int argc, char **argv, struct command_common common);
 int sbert_index_check(int argc, char **argv, struct command_common common);
 int sbert_index_repair(int argc, char **argv, struct command_common common);
 

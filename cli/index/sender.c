@@ -23,6 +23,16 @@ struct sender {
     struct buf target;
 };
 
+const char *sender_reason(const struct err *why)
+{
+    static const char prefix[] = "documents[";
+    const char *end = strchr(why->message, ']');
+    if (strncmp(why->message, prefix, strlen(prefix)) != 0 || !end)
+        return why->message;
+    end++;
+    return end + strspn(end, ".: ");
+}
+
 int sender_open(struct sender **ret_sender, const struct client_options *options,
                 const char *collection, const struct sender_events *events, struct err *err)
 {

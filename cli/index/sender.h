@@ -29,6 +29,10 @@ struct sender_events {
     void (*done)(void *argument, const struct batch *batch);
 };
 
+/* The message of a refusal without the place in a request that nobody sees: "text: too long" of
+ * "documents[3].text: too long". */
+const char *sender_reason(const struct err *why);
+
 int sender_open(struct sender **ret_sender, const struct client_options *options,
                 const char *collection, const struct sender_events *events, struct err *err);
 /* Closes it; answers that are under way are not waited for. Accepts NULL. */

@@ -372,7 +372,7 @@ def test_wrong_usage_is_an_error_of_two_lines(arguments):
 
 
 @pytest.mark.parametrize("command", ["", "add", "rm", "get", "list", "stats", "collections", "create",
-                                     "fields", "backup", "restore", "check", "repair", "pairs",
+                                     "fields", "backup", "restore", "export", "import", "check", "repair", "pairs",
                                      "dedup", "clusters"])
 def test_help_fits_a_screen(command):
     done = subprocess.run([BIN / "sbert-index", *command.split(), "--help"], capture_output=True,
