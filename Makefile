@@ -347,7 +347,7 @@ test-model: all ## random operations against the daemon and a model of it, thous
 	@MODEL_EXAMPLES=200 MODEL_STEPS=60 $(PYTEST) tests/integration/test_model_based.py
 
 test-damage: all ## each region of each file truncated, zeroed, flipped
-	@DAMAGE_STRIDE=1 $(PYTEST) tests/integration/test_damage.py
+	@DAMAGE_STRIDE=1 $(PYTEST) tests/integration/test_damage.py tests/integration/test_weight_cache.py
 
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh

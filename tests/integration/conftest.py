@@ -95,13 +95,13 @@ class Client:
 
 
 class Daemon:
-    """`sbertd run` in a folder of its own."""
+    """`sbertd run` in a folder of its own; `prefix` is a command that runs it."""
 
-    def __init__(self, folder, *options, model=MODEL, environment=None, ready=True):
+    def __init__(self, folder, *options, model=MODEL, environment=None, ready=True, prefix=()):
         self.folder, self.socket, self.data = folder, folder / "s", folder / "data"
         self.log = folder / "log"
         self.process = subprocess.Popen(
-            [BIN / "sbertd", "run", f"--socket={self.socket}", f"--data-dir={self.data}",
+            [*prefix, BIN / "sbertd", "run", f"--socket={self.socket}", f"--data-dir={self.data}",
              f"--model={model}", "--threads=2", *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"),
             env={**os.environ, **(environment or {})})
