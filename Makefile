@@ -295,10 +295,12 @@ $(CACHE)/bench-venv/bin/python: | $(CACHE)/bench-venv/peers ;
 INDEX_PYTHON ?= $(CACHE)/bench-index-venv/bin/python
 SIZES ?= 10k,100k,1m
 .PHONY: bench-index
-bench-index: all $(O)/bench/index/bench_index $(INDEX_PYTHON) ## the index beside its peers (SIZES=10k,100k,1m)
+# PEERS= chooses some of them, by commas; BENCH_ARGS= passes any option of index.py.
+bench-index: all $(O)/bench/index/bench_index $(INDEX_PYTHON) ## the index beside its peers (SIZES=10k,100k,1m; CHURN=10)
 	@$(INDEX_PYTHON) tests/bench/index.py --ours $(O)/bench/index/bench_index \
 	    --encode $(BIN)/sbert-encode --data '$(TEST_DATA)' \
-	    --folder '$(CACHE)/bench-index' --sizes '$(SIZES)'
+	    --folder '$(CACHE)/bench-index' --sizes '$(SIZES)' $(if $(PEERS),--peers '$(PEERS)') \
+	    $(if $(CHURN),--churn $(CHURN)) $(BENCH_ARGS)
 
 $(CACHE)/bench-index-venv/bin/python:
 	python3 -m venv $(CACHE)/bench-index-venv

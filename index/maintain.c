@@ -194,14 +194,34 @@ static int check_cancel(const volatile int *cancel, struct err *err)
     return 0;
 }
 
-/* Puts the sources' rows behind those of the base. */
-static void copy_rows(const struct work *work, struct segment *segment)
+/* A block of a closed part none of whose rows is dead, if the new segment can have it as it is: its
+ * row `to` then begins a block too. */
+static bool shares_block(const struct view_part *part, size_t from, const struct segment *segment,
+                         size_t to)
 {
+    size_t rows = (size_t)1 << segment->format.block_shift;
+    return from % rows == 0 && to % rows == 0 && part->count - from >= rows &&
+           !bitmap_count(part->dead) && part->segment->blocks[from / rows]->rows == rows &&
+           segment->blocks[to / rows]->rows == rows;
+}
+
+/* Puts the sources' rows behind those of the base. Whole blocks are shared, so that what was added
+ * in bulk is never in memory twice. */
+static void take_rows(const struct work *work, struct segment *segment)
+{
+    unsigned shift = segment->format.block_shift;
     struct cursor cursor = {.work = work};
     const struct view_part *part;
+    size_t shared_end = 0; /* rows before this one are in a block that was shared */
     for (size_t to = work->first, from; cursor_next(&cursor, &part, &from); to++) {
-        memcpy(segment_row(segment, to), segment_row(part->segment, from), segment->format.stride);
         segment->ids[to] = part->segment->ids[from];
+        if (shares_block(part, from, segment, to)) {
+            segment_share_block(segment, to >> shift, part->segment->blocks[from >> shift]);
+            shared_end = to + ((size_t)1 << shift);
+        }
+        if (to >= shared_end)
+            memcpy(segment_row(segment, to), segment_row(part->segment, from),
+                   segment->format.stride);
     }
 }
 
@@ -251,7 +271,7 @@ static int build(struct vector_index *index, const struct work *work, uint32_t n
                                          : segment_new(number, &index->format, count);
     if (!segment)
         return err_memory(err, "a segment");
-    copy_rows(work, segment);
+    take_rows(work, segment);
     if (work->has_graph) {
         int r = build_graph(index, work, segment, cancel, err);
         if (r < 0) {

@@ -91,6 +91,13 @@ struct segment *segment_grow(const struct segment *segment, size_t count, size_t
     return larger;
 }
 
+void segment_share_block(struct segment *segment, size_t i, struct block *block)
+{
+    block_unref(segment->blocks[i]);
+    segment->blocks[i] = block_ref(block);
+    segment->data[i] = block->data;
+}
+
 struct segment *segment_ref(struct segment *segment)
 {
     atomic_fetch_add_explicit(&segment->references, 1, memory_order_relaxed);

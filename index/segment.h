@@ -38,6 +38,10 @@ struct segment *segment_new(uint32_t number, const struct row_format *format, si
  * first `count` rows are shared or copied. NULL when memory runs out. */
 struct segment *segment_grow(const struct segment *segment, size_t count, size_t capacity);
 
+/* Puts a block of another segment (with a reference of its own) in the place of block i, which
+ * nobody has read or written yet. It must have as many rows. */
+void segment_share_block(struct segment *segment, size_t i, struct block *block);
+
 struct segment *segment_ref(struct segment *segment);
 void segment_unref(struct segment *segment); /* accepts NULL */
 

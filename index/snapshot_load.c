@@ -1,4 +1,5 @@
-/* Reads a snapshot: mapped, checked, copied once.
+/* Reads a snapshot: mapped, checked, copied once. What was copied is given back as it goes, so that
+ * an index is not in memory twice.
  *
  * Nothing is believed before its checksum held, and nothing that could lead outside the file or the
  * memory is believed then either.
@@ -50,6 +51,7 @@ static int check_header(const struct file_map *map, const char *fingerprint,
 
 /* Where in the file a part's pieces are. */
 struct contents {
+    const struct file_map *map;
     const int64_t *ids;
     const uint64_t *dead;      /* NULL: none are */
     const unsigned char *rest; /* rows and graph */
@@ -61,7 +63,7 @@ struct contents {
 static int check_part(const struct file_map *map, const struct snapshot_part *entry, uint64_t begin,
                       uint64_t *ret_end, struct contents *ret_contents, struct err *err)
 {
-    struct contents contents = {0};
+    struct contents contents = {.map = map};
     if (entry->offset != begin || begin > map->size || entry->size > map->size - begin ||
         snapshot_padded(entry->size) > map->size - begin)
         return corrupt(err, "a part lies outside the file");
@@ -69,7 +71,9 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
         (entry->flags & ~(uint32_t)SNAPSHOT_HAS_GRAPH) || entry->zero)
         return corrupt(err, "a part's entry makes no sense");
     const unsigned char *at = map->data + begin;
-    if (snapshot_part_checksum(entry, at) != entry->checksum)
+    uint64_t checksum = snapshot_part_checksum(entry, at);
+    file_forget(map);
+    if (checksum != entry->checksum)
         return corrupt(err, "a part was altered");
 
     size_t ids_size = (size_t)entry->count * sizeof *contents.ids;
@@ -85,12 +89,14 @@ static int check_part(const struct file_map *map, const struct snapshot_part *en
     return 0;
 }
 
-static void copy_rows(struct segment *segment, const unsigned char *from, size_t count)
+static void copy_rows(struct segment *segment, const struct contents *contents, size_t count)
 {
+    const unsigned char *from = contents->rest;
     for (size_t first = 0; first < count;) {
         size_t run = segment_run(segment, first), rows = run < count - first ? run : count - first;
         memcpy(segment_row(segment, first), from + first * segment->format.stride,
                rows * segment->format.stride);
+        file_forget(contents->map);
         first += rows;
     }
 }
@@ -131,7 +137,7 @@ static int load_rows(const struct vector_index *index, const struct snapshot_par
     bool has_graph = entry->flags & SNAPSHOT_HAS_GRAPH;
     if (contents->rest_size < rows_size || (!has_graph && contents->rest_size != rows_size))
         return corrupt(err, "a part is of another size than its vectors");
-    copy_rows(segment, contents->rest, count);
+    copy_rows(segment, contents, count);
     if (!has_graph || index->options.kind == INDEX_FLAT)
         return 0;
     return load_graph(entry, contents->rest + rows_size, contents->rest_size - rows_size,
@@ -242,6 +248,7 @@ static int load_parts(struct vector_index *index, struct view *view, const struc
         if (r == 0)
             r = load_ids(index, &part, err);
         view_append(view, part);
+        file_forget(map);
     }
     if (r == 0 && at != map->size)
         return corrupt(err, "there is something behind the last part");

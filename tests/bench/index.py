@@ -5,8 +5,9 @@
 
 Each library runs in a process of its own, one after the other, on the vectors that index/corpus.py
 made. A graph's queue is the shortest of a few at which recall@10 reaches 0.99 (ours: its default).
-Peers are called from Python, which costs them some 10 to 30 microseconds a query. What is missing is
-reported, and so is the machine's load, since timings beside other work are noisy.
+Peers are called from Python, which costs them some 10 to 30 microseconds a query, and search on one
+thread a client; our exact scan is on all. What is missing is reported, and so is the machine's load,
+since timings beside other work are noisy. A peer that takes longer than --limit seconds is ended.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -90,6 +93,16 @@ class FaissHnsw(FaissFlat):
         self.index.hnsw.efSearch = length
 
 
+class FaissSq8(FaissFlat):
+    def build(self, vectors):
+        self.faiss.omp_set_num_threads(self.threads)
+        self.index = self.faiss.IndexScalarQuantizer(
+            vectors.shape[1], self.faiss.ScalarQuantizer.QT_8bit, self.faiss.METRIC_INNER_PRODUCT)
+        self.index.train(vectors[:100000])
+        self.index.add(vectors)
+        self.faiss.omp_set_num_threads(1)
+
+
 class Hnswlib:
     def __init__(self, threads):
         import hnswlib
@@ -126,6 +139,8 @@ class Usearch:
 
 
 class Pgvector:
+    most = 100000  # vectors: its build takes about a minute for each 10,000 on two threads
+
     def __init__(self, threads):
         import pgserver
         import psycopg2
@@ -155,6 +170,11 @@ class Pgvector:
         cursor.execute(f"SET max_parallel_maintenance_workers = {self.threads - 1}")
         cursor.execute("CREATE INDEX ON v USING hnsw (e vector_ip_ops) WITH (m = 16, ef_construction = 100)")
 
+    def bytes(self):
+        cursor = self.connection().cursor
+        cursor.execute("SELECT pg_total_relation_size('v')")
+        return cursor.fetchone()[0]
+
     def set_queue(self, length):
         self.queue = length
 
@@ -168,8 +188,8 @@ class Pgvector:
         return [row[0] for row in local.cursor.fetchall()]
 
 
-PEERS = {"faiss exact": FaissFlat, "faiss HNSW32": FaissHnsw, "hnswlib": Hnswlib,
-         "usearch bf16": Usearch, "pgvector": Pgvector}
+PEERS = {"faiss exact": FaissFlat, "faiss SQ8": FaissSq8, "faiss HNSW32": FaissHnsw,
+         "hnswlib": Hnswlib, "usearch bf16": Usearch, "pgvector": Pgvector}
 
 
 def recall(peer, queries, truth, count=500):
@@ -201,71 +221,103 @@ def clients(peer, queries, number, total):
 
 
 def run_peer(name, folder, count, threads):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are stopped too
     vectors, queries, truth = load(folder, count)
     peer = PEERS[name](threads)
     before, start = resident(), time.perf_counter()
     peer.build(vectors)
-    result = {"build_seconds": time.perf_counter() - start,
-              "rss_bytes_each": (resident() - before) / count}
-    if hasattr(peer, "set_queue"):
-        for result["ef"] in QUEUES:
-            peer.set_queue(result["ef"])
-            result["recall"] = recall(peer, queries, truth)
-            if result["recall"] >= WANTED_RECALL:
-                break
-    else:
-        result["recall"] = recall(peer, queries, truth, 100)
-    few = not hasattr(peer, "set_queue")
-    result["one_client"] = clients(peer, queries, 1, 100 if few else ONE_CLIENT)
-    result["eight_clients"] = clients(peer, queries, 8, 160 if few else EIGHT_CLIENTS)
+    result = {"build_seconds": time.perf_counter() - start}
+    held = peer.bytes() if hasattr(peer, "bytes") else resident() - before
+    result["rss_bytes_each"] = held / count
+    is_scan = not hasattr(peer, "set_queue")
+    for ef in (None,) if is_scan else QUEUES:
+        if ef:
+            result["ef"] = ef
+            peer.set_queue(ef)
+        result["recall"] = recall(peer, queries, truth, 100 if is_scan else 500)
+        if result["recall"] >= WANTED_RECALL:
+            break
+    result["one_client"] = clients(peer, queries, 1, 100 if is_scan else ONE_CLIENT)
+    result["eight_clients"] = clients(peer, queries, 8, 80 if is_scan else EIGHT_CLIENTS)
     print(json.dumps(result))
 
 
 # --- the report ---
 
+HEADINGS = ("build, s", "bytes each", "1 client: p50, p99 ms", "8 clients: p50, p99 ms",
+            "a second", "recall@10")
+
+
 def line(name, result):
     if "error" in result:
-        print(f"  {name:<14} {result['error']}")
+        print(f"| {name} | {result['error']} |" + " |" * (len(HEADINGS) - 1), flush=True)
         return
     one, eight = result["one_client"], result["eight_clients"]
-    print(f"  {name:<14} {result['build_seconds']:8.2f} s {result['rss_bytes_each']:7.0f} B "
-          f"{one['p50_ms']:8.3f} {one['p99_ms']:8.3f} {eight['p50_ms']:8.3f} {eight['p99_ms']:8.3f} "
-          f"{eight['a_second']:8.0f} {result.get('recall', one.get('recall', 0)):7.4f}"
-          + (f"  ef {result['ef']}" if "ef" in result else ""))
+    name += f", queue {result['ef']}" if "ef" in result else ""
+    print(f"| {name} | {result['build_seconds']:.1f} | {result['rss_bytes_each']:.0f} "
+          f"| {one['p50_ms']:.3f}, {one['p99_ms']:.3f} | {eight['p50_ms']:.3f}, {eight['p99_ms']:.3f} "
+          f"| {eight['a_second']:.0f} | {result.get('recall', one.get('recall', 0)):.4f} |", flush=True)
 
 
-def child(arguments):
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+def details(precision, result):
+    """What is ours alone: one paragraph."""
+    exact, seconds = result["exact"], result["build_seconds"]
+    text = (f"{precision}: {result['add_a_second']:.0f} adds a second; {result['graphs']} graphs, at "
+            f"most {result['peak_rss_bytes_each'] / result['rss_bytes_each']:.2f} times the memory while "
+            f"they are built in {seconds:.0f} s; exact {exact['p50_ms']:.2f} ms, p99 "
+            f"{exact['p99_ms']:.2f}, recall {exact['recall']:.4f}: {exact['gb_s']:.1f} GB/s, "
+            f"{100 * exact['gb_s'] / exact['stream_gb_s']:.0f}% of a summing loop's "
+            f"{exact['stream_gb_s']:.1f}; saved in {result['save_seconds']:.2f} s, loaded in "
+            f"{result['load_seconds']:.2f} s with at most {result['load_peak_share']:.2f} times the "
+            f"memory; {result['dropped_mib']:.1f} MiB left once it was dropped")
+    filters = [f"{100 * float(key[7:]):g}%: {value['first_ms']:.2f}, {value['p50_ms']:.3f}, "
+               f"{value['recall']:.4f}" for key, value in result.items() if key.startswith("filter_")]
+    if filters:
+        text += "; filters (first, p50 ms, recall): " + "; ".join(filters)
+    if "churn" in result:
+        churn, halved = result["churn"], result["halved"]
+        text += (f"; after {churn['rounds']} rounds of deleting and adding half in "
+                 f"{churn['seconds']:.0f} s: recall {result['after_churn']['recall']:.4f}, "
+                 f"{churn['rss_share']:.2f} times the memory, at most {churn['peak_rss_share']:.2f}; "
+                 f"half deleted: {halved['rss_share']:.2f} times, at most {halved['peak_rss_share']:.2f}")
+    return text + "."
+
+
+def child(arguments, limit):
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as process:
+        try:
+            out, problem = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.communicate()
+            return {"error": f"ended after {limit} s"}
     try:
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(out.splitlines()[-1])
     except (IndexError, ValueError):
-        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        said = (problem.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
         return {"error": f"left out: {said[:120]}"}
 
 
 def report(options, corpus, count):
-    print(f"\n{corpus.describe(count)}")
-    print(f"  {'':<14} {'build':>10} {'memory':>9} {'1 client p50, p99 ms':>17} "
-          f"{'8 clients p50, p99':>17} {'a second':>8} {'recall':>7}")
-    for precision in ("f32", "f16", "int8"):
+    print(f"\n{corpus.describe(count)}; load {os.getloadavg()[0]:.1f}\n")
+    print("| " + " | ".join((f"{count:,} documents", *HEADINGS)) + " |")
+    print("| --- " * (1 + len(HEADINGS)) + "|")
+    texts = []
+    for precision in options.ours_precisions.split(","):
         result = child([options.ours, options.folder, str(count), f"precision={precision}",
-                        f"threads={options.threads}", "select=1"])
+                        f"threads={options.threads}", "select=1", f"churn={options.churn}"],
+                       options.limit)
         line(f"ours {precision}", result)
-        if "error" in result:
+        if "error" not in result:
+            texts.append(details(precision, result))
+    for name in filter(None, options.peers.split(",")):
+        if count > getattr(PEERS[name], "most", count):
+            line(name, {"error": f"left out above {PEERS[name].most:,}"})
             continue
-        row = {"f32": 4, "f16": 2, "int8": 1}[precision] * 384 + (8 if precision == "int8" else 0)
-        bandwidth = count * row / result["exact"]["p50_ms"] / 1e6
-        print(f"    exact {result['exact']['p50_ms']:.2f} ms = {bandwidth:.1f} GB/s, "
-              f"{100 * bandwidth / result['stream_gb_s']:.0f}% of the {result['stream_gb_s']:.1f} of a "
-              f"summing loop (recall {result['exact']['recall']:.4f}); {result['add_a_second']:.0f} "
-              f"adds/s; saved in {result['save_seconds']:.2f} s, loaded in {result['load_seconds']:.2f} s")
-        print("    filters (first, p50 ms, recall): " + ", ".join(
-            f"{key[7:]}: {value['first_ms']:.2f}, {value['p50_ms']:.3f}, {value['recall']:.3f}"
-            for key, value in result.items() if key.startswith("filter_")))
-    for name in options.peers.split(","):
         line(name, child([sys.executable, __file__, "--run", name, "--folder", options.folder,
-                          "--sizes", str(count), "--threads", str(options.threads)]))
-    sys.stdout.flush()
+                          "--sizes", str(count), "--threads", str(options.threads)], options.limit))
+    print("\n" + "\n\n".join(textwrap.fill(text, 100) for text in texts), flush=True)
 
 
 def main():
@@ -277,20 +329,20 @@ def main():
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--ours-precisions", default="f32,f16,int8")
+    parser.add_argument("--churn", type=int, default=0, help="rounds")
+    parser.add_argument("--limit", type=int, default=900, help="seconds for each library")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.replace("k", "000").replace("m", "000000").split(",")]
     if options.run:
         run_peer(options.run, options.folder, sizes[0], options.threads)
         return
-    corpus = Corpus(options.encode, options.data, options.folder, log=lambda text: None)
-    corpus.queries()
-    for part in range((max(sizes) + PART - 1) // PART):
-        corpus.encoded(f"part-{part:03}", corpus.part_texts(part))
+    corpus = Corpus(options.encode, options.data, options.folder)
+    corpus.make(max(sizes))
     model = next((text.split(":", 1)[1].strip() for text in open("/proc/cpuinfo", encoding="ascii")
                   if text.startswith("model name")), platform.machine())
-    print(f"{model}, {options.threads} threads to build, load {os.getloadavg()[0]:.1f}; "
-          f"recall@{TOP_K} against comparing all in f32")
+    print(f"{model}, {options.threads} threads to build; recall@{TOP_K} against comparing all in f32")
     for size in sizes:
         find_truth(options.folder, size)
         report(options, corpus, size)

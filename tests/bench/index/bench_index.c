@@ -1,11 +1,12 @@
-/* Times an index on vectors of real text; bench.py runs it beside other libraries.
+/* Times an index on vectors of real text; index.py runs it beside other libraries.
  *
  *     bench_index FOLDER COUNT [NAME=VALUE...]
  *
  * FOLDER holds what corpus.py made (queries.npy, part-000.npy, ...) and truth-COUNT.npy: for each
  * query the ids (counted from 1) of its 10 nearest, best first. NAME is precision (f32, f16, int8),
- * M, ef_construction, ef, segment, threads, churn (rounds of deleting and adding again half of all)
- * or select (1: also filtered searches). Prints one JSON object.
+ * M, ef_construction, ef, segment, threads, scan (1: exact searches alone), select (1: also
+ * filtered searches) or churn (rounds of deleting and adding again half of all; then half is
+ * deleted for good). Prints one JSON object.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -19,9 +20,21 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "index/block.h"
 #include "index/index.h"
 
-enum { TOP_K = 10, BATCH = 1000, PART = 20000, MOST_CLIENTS = 8, ROUND = 2000 };
+enum {
+    TOP_K = 10,
+    BATCH = 1000,
+    PART = 20000,
+    MOST_CLIENTS = 8,
+    ROUND = 2000,
+    MOST_PARTS = 1000,
+    MOST_THREADS = 64,
+    STREAM_BYTES = 256 << 20,
+    EXACT_TURNS = 10,
+    EXACT_TURN = 10, /* searches in a turn */
+};
 
 struct matrix {
     const void *data;
@@ -31,10 +44,11 @@ struct matrix {
 struct bench {
     const char *folder;
     size_t count, dimension, churn;
-    bool selects;
+    bool selects, scans;
     struct index_options options;
     struct matrix queries, truth;
-    struct matrix parts[1000];
+    struct matrix parts[MOST_PARTS];
+    struct file_map files[MOST_PARTS]; /* that these are in */
     struct vector_index *index;
 };
 
@@ -45,7 +59,8 @@ static void die(const struct err *err)
 }
 
 /* The rows of a .npy file (version 1, C order), mapped and never unmapped. */
-static struct matrix load_npy(const char *folder, const char *name, size_t *ret_columns)
+static struct matrix load_npy(const char *folder, const char *name, size_t *ret_columns,
+                              struct file_map *ret_map)
 {
     char path[512];
     struct file_map map;
@@ -61,6 +76,7 @@ static struct matrix load_npy(const char *folder, const char *name, size_t *ret_
         exit(1);
     }
     *ret_columns = columns;
+    *ret_map = map;
     return (struct matrix){map.data + header, rows};
 }
 
@@ -146,66 +162,128 @@ static void measure(const struct bench *bench, const char *name, size_t clients,
     free(times);
 }
 
-/* What reading memory gives: the best of a few rounds in which each thread sums an array up. */
+/* --- exact searches beside a summing loop --- */
+
+/* The part of an array that one thread sums up, a cache line at a time. */
+typedef float line __attribute__((vector_size(64), may_alias));
+
 struct stream {
-    const double *data;
+    const line *data;
     size_t count;
-    double sum;
+    float sum;
 };
 
-static void *run_stream(void *argument)
+#ifdef __x86_64__
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+static void *
+run_stream(void *argument)
 {
     struct stream *stream = argument;
-    double sums[8] = {0};
-    for (size_t i = 0; i < stream->count; i += 8)
-        for (size_t j = 0; j < 8; j++)
-            sums[j] += stream->data[i + j];
-    for (size_t j = 0; j < 8; j++)
-        stream->sum += sums[j];
+    line a = {0}, b = {0}, c = {0}, d = {0};
+    for (size_t i = 0; i + 3 < stream->count; i += 4) {
+        a += stream->data[i];
+        b += stream->data[i + 1];
+        c += stream->data[i + 2];
+        d += stream->data[i + 3];
+    }
+    a += b + c + d;
+    stream->sum = a[0];
     return NULL;
 }
 
-static void measure_stream(void)
+/* Bytes a second that `threads` threads read; `data` has STREAM_BYTES for each. */
+static double stream_once(const void *data, size_t threads)
 {
-    size_t threads = (size_t)cpu_count(), count = ((size_t)256 << 20) / sizeof(double);
-    double *data = calloc(count * threads, sizeof *data), best = 0;
-    struct stream streams[64];
-    pthread_t ids[64];
-    threads = threads < 64 ? threads : 64;
-    for (size_t i = 0; i < count * threads; i++)
-        data[i] = (double)i;
-    for (int round = 0; round < 4; round++) {
-        double start = clock_now();
-        for (size_t i = 0; i < threads; i++) {
-            streams[i] = (struct stream){data + i * count, count, 0};
-            pthread_create(&ids[i], NULL, run_stream, &streams[i]);
-        }
-        for (size_t i = 0; i < threads; i++)
-            pthread_join(ids[i], NULL);
-        best = fmax(best, (double)(count * threads * sizeof *data) / (clock_now() - start));
+    struct stream streams[MOST_THREADS];
+    pthread_t ids[MOST_THREADS];
+    size_t count = STREAM_BYTES / sizeof(line);
+    double start = clock_now();
+    for (size_t i = 0; i < threads; i++) {
+        streams[i] = (struct stream){(const line *)data + i * count, count, 0};
+        pthread_create(&ids[i], NULL, run_stream, &streams[i]);
     }
-    printf(", \"stream_gb_s\": %.2f", best / 1e9);
-    free(data);
+    for (size_t i = 0; i < threads; i++)
+        pthread_join(ids[i], NULL);
+    return (double)threads * STREAM_BYTES / (clock_now() - start);
+}
+
+static size_t row_bytes(const struct bench *bench)
+{
+    switch (bench->options.precision) {
+    case INDEX_PRECISION_INT8:
+        return bench->dimension + 2 * sizeof(float); /* a scale, a square */
+    case INDEX_PRECISION_F16:
+        return bench->dimension * sizeof(uint16_t);
+    default:
+        return bench->dimension * sizeof(float);
+    }
+}
+
+/* Exact searches and the summing loop take turns, so that what else the machine does meets both. */
+static void measure_exact(const struct bench *bench)
+{
+    const struct index_search_options exact = {.top_k = TOP_K, .exact = true};
+    size_t threads = (size_t)cpu_count() < MOST_THREADS ? (size_t)cpu_count() : MOST_THREADS;
+    struct client client = {bench, &exact, 0, EXACT_TURN, NULL, 0, {0}};
+    double times[EXACT_TURNS * EXACT_TURN], streams[EXACT_TURNS];
+    size_t bytes = threads * STREAM_BYTES, count = EXACT_TURNS * EXACT_TURN;
+    void *data = memory_take(bytes);
+    if (!data)
+        exit(1);
+    memset(data, 1, bytes);
+    for (size_t turn = 0; turn < EXACT_TURNS; turn++) {
+        streams[turn] = stream_once(data, threads);
+        client.first = turn * EXACT_TURN;
+        client.times = times + client.first;
+        run_client(&client);
+        if (client.err.code)
+            die(&client.err);
+    }
+    memory_give_back(data, bytes);
+    qsort(times, count, sizeof *times, compare_doubles);
+    qsort(streams, EXACT_TURNS, sizeof *streams, compare_doubles);
+    double scanned = (double)(bench->count * row_bytes(bench));
+    printf(
+        ", \"exact\": {\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"recall\": %.4f, "
+        "\"gb_s\": %.2f, \"best_gb_s\": %.2f, \"stream_gb_s\": %.2f, \"stream_best_gb_s\": %.2f}",
+        times[count / 2] * 1e3, times[count * 99 / 100] * 1e3,
+        (double)client.hits / (double)(count * TOP_K), scanned / times[count / 2] / 1e9,
+        scanned / times[0] / 1e9, streams[EXACT_TURNS / 2] / 1e9, streams[EXACT_TURNS - 1] / 1e9);
 }
 
 /* --- filling --- */
 
-static void add_all(struct bench *bench, int64_t shift, size_t step)
+/* Adds every step-th vector from `first` on, by batches. */
+static void add_all(struct bench *bench, size_t first, size_t step)
 {
     struct err err = {0};
     int64_t ids[BATCH];
     float *vectors = calloc(BATCH * bench->dimension, sizeof *vectors);
-    for (size_t first = 0, n; first < bench->count; first += n) {
+    while (first < bench->count) {
         size_t filled = 0;
-        for (n = 0; first + n < bench->count && n < BATCH * step && filled < BATCH; n += step) {
-            ids[filled] = (int64_t)(first + n) + 1 + shift;
-            memcpy(vectors + filled++ * bench->dimension, vector_at(bench, first + n),
+        for (; first < bench->count && filled < BATCH; first += step) {
+            ids[filled] = (int64_t)first + 1;
+            memcpy(vectors + filled++ * bench->dimension, vector_at(bench, first),
                    bench->dimension * sizeof *vectors);
         }
         if (index_apply(bench->index, ids, vectors, filled, NULL, 0, (int64_t)first, &err) < 0)
             die(&err);
     }
     free(vectors);
+}
+
+static void remove_all(struct bench *bench, size_t first, size_t step)
+{
+    struct err err = {0};
+    int64_t gone[BATCH];
+    while (first < bench->count) {
+        size_t filled = 0;
+        for (; first < bench->count && filled < BATCH; first += step)
+            gone[filled++] = (int64_t)first + 1;
+        if (index_apply(bench->index, NULL, NULL, 0, gone, filled, 1, &err) < 0)
+            die(&err);
+    }
 }
 
 static void maintain_all(struct bench *bench)
@@ -217,8 +295,12 @@ static void maintain_all(struct bench *bench)
             die(&err);
 }
 
-/* Watches memory while another thread builds. */
+/* --- memory --- */
+
+/* Watches memory while another thread works. */
 struct watch {
+    const char *field; /* of /proc/self/status */
+    pthread_t thread;
     atomic_bool done;
     double most_kib;
 };
@@ -227,11 +309,37 @@ static void *run_watch(void *argument)
 {
     struct watch *watch = argument;
     while (!atomic_load(&watch->done)) {
-        watch->most_kib = fmax(watch->most_kib, memory_kib("RssAnon"));
-        usleep(20000);
+        watch->most_kib = fmax(watch->most_kib, memory_kib(watch->field));
+        usleep(5000);
     }
     return NULL;
 }
+
+/* Returns what is in use, in KiB. */
+static double watch_start(struct watch *watch, const char *field)
+{
+    *watch = (struct watch){.field = field, .most_kib = 0};
+    double now = memory_kib(field);
+    pthread_create(&watch->thread, NULL, run_watch, watch);
+    return now;
+}
+
+/* Returns the most that was. */
+static double watch_stop(struct watch *watch)
+{
+    atomic_store(&watch->done, true);
+    pthread_join(watch->thread, NULL);
+    return fmax(watch->most_kib, memory_kib(watch->field));
+}
+
+/* Takes the documents' files out of what counts as ours. */
+static void forget_parts(const struct bench *bench)
+{
+    for (size_t i = 0; i * PART < bench->count; i++)
+        file_forget(&bench->files[i]);
+}
+
+/* --- filters, churn, snapshots --- */
 
 static void measure_filters(struct bench *bench)
 {
@@ -280,80 +388,92 @@ static void measure_filters(struct bench *bench)
     free(ids);
 }
 
-/* Half of the documents leave and come again under new ids, so truths stay right by position. */
+/* Half of the documents leave and come again, in turn the one half and the other. */
 static void measure_churn(struct bench *bench)
 {
-    struct err err = {0};
-    double start = clock_now();
-    int64_t *gone = calloc(bench->count, sizeof *gone);
+    struct watch watch;
+    double before = memory_kib("RssAnon"), start = clock_now();
+    watch_start(&watch, "RssAnon");
     for (size_t round = 0; round < bench->churn; round++) {
-        size_t count = 0;
-        for (size_t i = 0; i < bench->count; i += 2)
-            gone[count++] = (int64_t)i + 1;
-        for (size_t first = 0; first < count; first += BATCH)
-            if (index_apply(bench->index, NULL, NULL, 0, gone + first,
-                            count - first < BATCH ? count - first : BATCH, 1, &err) < 0)
-                die(&err);
-        add_all(bench, 0, 2);
+        remove_all(bench, round % 2, 2);
+        add_all(bench, round % 2, 2);
         maintain_all(bench);
     }
-    printf(", \"churn_seconds\": %.2f", clock_now() - start);
-    free(gone);
+    double most = watch_stop(&watch);
+    printf(", \"churn\": {\"rounds\": %zu, \"seconds\": %.2f, \"rss_share\": %.3f, "
+           "\"peak_rss_share\": %.3f}",
+           bench->churn, clock_now() - start, memory_kib("RssAnon") / before, most / before);
+}
+
+/* Half of them leave for good. */
+static void measure_compaction(struct bench *bench)
+{
+    struct watch watch;
+    double start = clock_now(), before = watch_start(&watch, "RssAnon");
+    remove_all(bench, 0, 2);
+    maintain_all(bench);
+    double most = watch_stop(&watch);
+    printf(", \"halved\": {\"seconds\": %.2f, \"rss_share\": %.3f, \"peak_rss_share\": %.3f}",
+           clock_now() - start, memory_kib("RssAnon") / before, most / before);
 }
 
 static void measure_snapshot(struct bench *bench)
 {
     char path[512];
-    struct vector_index *loaded;
+    struct watch watch;
     struct err err = {0};
     snprintf(path, sizeof path, "%s/snapshot.%d", bench->folder, (int)getpid());
-    double start = clock_now();
+    double start = clock_now(), full = memory_kib("RssAnon");
     if (index_save(bench->index, path, "bench", &err) < 0)
         die(&err);
     double saved = clock_now();
     index_free(bench->index);
-    bench->index = NULL;
-    double after_drop = memory_kib("RssAnon");
-    double loading = clock_now();
-    if (index_load(&loaded, path, "bench", &bench->options, &err) < 0)
-        die(&err);
-    printf(", \"save_seconds\": %.3f, \"load_seconds\": %.3f, \"dropped_mib\": %.1f", saved - start,
-           clock_now() - loading, after_drop / 1024);
-    index_free(loaded);
+    double dropped = memory_kib("RssAnon");
+    forget_parts(bench);
+    double before = watch_start(&watch, "VmRSS"), loading = clock_now();
+    int r = index_load(&bench->index, path, "bench", &bench->options, &err);
+    double loaded = clock_now(), most = watch_stop(&watch);
     unlink(path);
+    if (r < 0)
+        die(&err);
+    printf(", \"save_seconds\": %.3f, \"load_seconds\": %.3f, \"load_peak_share\": %.3f, "
+           "\"dropped_mib\": %.1f",
+           saved - start, loaded - loading, (most - before) / (full - dropped), dropped / 1024);
+}
+
+/* `empty` is the memory, in KiB, before anything was added. */
+static void measure_build(struct bench *bench, double empty)
+{
+    struct index_stats stats;
+    struct watch watch;
+    double start = clock_now();
+    watch_start(&watch, "RssAnon");
+    maintain_all(bench);
+    double took = clock_now() - start, most = watch_stop(&watch);
+    index_get_stats(bench->index, &stats);
+    double live = (double)stats.live;
+    printf(", \"build_seconds\": %.2f, \"graphs\": %zu, \"tail\": %zu, \"bytes_each\": %.0f, "
+           "\"rss_bytes_each\": %.0f, \"peak_rss_bytes_each\": %.0f",
+           took, stats.graph_segments, stats.unlinked, (double)stats.bytes / live,
+           (memory_kib("RssAnon") - empty) * 1024 / live, (most - empty) * 1024 / live);
 }
 
 static void run(struct bench *bench)
 {
     struct err err = {0};
-    struct index_stats stats;
-    const struct index_search_options exact = {.top_k = TOP_K, .exact = true};
     const struct index_search_options near = {.top_k = TOP_K};
     if (index_create(&bench->index, &bench->options, &err) < 0)
         die(&err);
     printf("{\"count\": %zu", bench->count);
-    measure_stream();
-    double before = memory_kib("RssAnon"), start = clock_now();
+    double empty = memory_kib("RssAnon"), start = clock_now();
     add_all(bench, 0, 1);
-    double added = clock_now();
-    printf(", \"add_a_second\": %.0f", (double)bench->count / (added - start));
-    measure(bench, "exact", 1, 100, &exact);
-    struct watch watch = {.most_kib = 0};
-    pthread_t watcher;
-    pthread_create(&watcher, NULL, run_watch, &watch);
-    start = clock_now();
-    maintain_all(bench);
-    printf(", \"build_seconds\": %.2f", clock_now() - start);
-    atomic_store(&watch.done, true);
-    pthread_join(watcher, NULL);
-    index_get_stats(bench->index, &stats);
-    printf(", \"graphs\": %zu, \"tail\": %zu, \"bytes_each\": %.0f, \"rss_bytes_each\": %.0f",
-           stats.graph_segments, stats.unlinked, (double)stats.bytes / (double)stats.live,
-           (memory_kib("RssAnon") - before) * 1024 / (double)stats.live);
-    printf(", \"peak_rss_bytes_each\": %.0f",
-           (watch.most_kib - before) * 1024 / (double)stats.live);
-    measure(bench, "one_client", 1, ROUND, &near);
-    measure(bench, "eight_clients", MOST_CLIENTS, 2 * ROUND, &near);
+    printf(", \"add_a_second\": %.0f", (double)bench->count / (clock_now() - start));
+    measure_exact(bench);
+    if (!bench->scans) {
+        measure_build(bench, empty);
+        measure(bench, "one_client", 1, ROUND, &near);
+        measure(bench, "eight_clients", MOST_CLIENTS, 2 * ROUND, &near);
+    }
     if (bench->selects)
         measure_filters(bench);
     if (bench->churn) {
@@ -361,6 +481,9 @@ static void run(struct bench *bench)
         measure(bench, "after_churn", 1, ROUND, &near);
     }
     measure_snapshot(bench);
+    if (bench->churn)
+        measure_compaction(bench);
+    index_free(bench->index);
     printf("}\n");
 }
 
@@ -386,6 +509,8 @@ static void set_option(struct bench *bench, const char *setting)
         bench->options.build_threads = (int)number;
     else if (memcmp(setting, "select=", 7) == 0)
         bench->selects = number != 0;
+    else if (memcmp(setting, "scan=", 5) == 0)
+        bench->scans = number != 0;
     else if (strcmp(setting, "precision=f32") == 0)
         bench->options.precision = INDEX_PRECISION_F32;
     else if (strcmp(setting, "precision=f16") == 0)
@@ -402,6 +527,7 @@ int main(int argc, char **argv)
 {
     static struct bench bench;
     char name[64];
+    struct file_map map;
     size_t columns;
     if (argc < 3) {
         fprintf(stderr, "usage: bench_index FOLDER COUNT [NAME=VALUE...]\n");
@@ -413,12 +539,12 @@ int main(int argc, char **argv)
     bench.options.build_threads = cpu_count();
     for (int i = 3; i < argc; i++)
         set_option(&bench, argv[i]);
-    bench.queries = load_npy(bench.folder, "queries", &bench.dimension);
+    bench.queries = load_npy(bench.folder, "queries", &bench.dimension, &map);
     snprintf(name, sizeof name, "truth-%zu", bench.count);
-    bench.truth = load_npy(bench.folder, name, &columns);
-    for (size_t i = 0; i * PART < bench.count && i < 1000; i++) {
+    bench.truth = load_npy(bench.folder, name, &columns, &map);
+    for (size_t i = 0; i * PART < bench.count && i < MOST_PARTS; i++) {
         snprintf(name, sizeof name, "part-%03zu", i);
-        bench.parts[i] = load_npy(bench.folder, name, &columns);
+        bench.parts[i] = load_npy(bench.folder, name, &columns, &bench.files[i]);
     }
     bench.options.dimension = bench.dimension;
     run(&bench);

@@ -2,16 +2,16 @@
 
 The texts are the lines of the shared test data and the one-line descriptions of Debian's packages
 (from apt's lists), each once, in a seeded order; beyond those, seeded joins of two lines. Queries
-are lines that are held out of the documents, and of the joins. They are encoded by sbert-encode a
-part at a time, so an interrupted run goes on where it was.
+are lines that are held out of the documents, and of the joins. They are encoded by sbert-encode, in
+the precision that it chooses, a part at a time, so an interrupted run goes on where it was. The
+texts are kept beside their vectors, since apt's lists change.
 """
 
+import json
 import pathlib
 import random
 import subprocess
 import sys
-
-import numpy as np
 
 PART = 20000
 QUERIES = 2000
@@ -53,10 +53,15 @@ def real_texts(data):
 
 
 class Corpus:
-    def __init__(self, encode, data, folder, log=print):
-        self.encode, self.folder, self.log = encode, pathlib.Path(folder), log
+    def __init__(self, encode, data, folder):
+        self.encode, self.folder = encode, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        texts, self.mix = real_texts(pathlib.Path(data))
+        kept = self.folder / "texts.json"
+        if not kept.exists():
+            temporary = self.folder / "texts.json.new"
+            temporary.write_text(json.dumps(real_texts(pathlib.Path(data))), "utf-8")
+            temporary.rename(kept)
+        texts, self.mix = json.loads(kept.read_text("utf-8"))
         self.queries_text, self.real = texts[:QUERIES], texts[QUERIES:]
 
     def part_texts(self, part):
@@ -69,32 +74,28 @@ class Corpus:
 
     def encoded(self, name, texts):
         path = self.folder / f"{name}.npy"
-        if not path.exists():
-            temporary = self.folder / f"{name}.new.npy"
-            subprocess.run([self.encode, "-q", "-o", str(temporary), "-"], check=True,
-                           input="\n".join(texts) + "\n", text=True, encoding="utf-8")
-            temporary.rename(path)
-        return np.load(path, mmap_mode="r")
+        if path.exists():
+            return
+        print(f"encoding {name}", file=sys.stderr, flush=True)
+        temporary = self.folder / f"{name}.new.npy"
+        subprocess.run([self.encode, "-q", "-o", str(temporary), "-"], check=True,
+                       input="\n".join(texts) + "\n", text=True, encoding="utf-8")
+        temporary.rename(path)
 
-    def queries(self):
-        return np.ascontiguousarray(self.encoded("queries", self.queries_text))
-
-    def vectors(self, count):
-        parts = []
+    def make(self, count):
+        """Sees to the files of the queries and of the first `count` documents."""
+        self.encoded("queries", self.queries_text)
         for part in range((count + PART - 1) // PART):
-            self.log(f"part {part}")
-            parts.append(self.encoded(f"part-{part:03}", self.part_texts(part)))
-        return np.concatenate(parts)[:count]
+            self.encoded(f"part-{part:03}", self.part_texts(part))
 
     def describe(self, count):
         real = min(count, len(self.real))
         sources = ", ".join(f"{n} of {name}" for name, n in self.mix.items())
-        return (f"{count} documents: {real} real lines, {count - real} joins of two; "
-                f"{len(self.queries_text)} queries held out; the lines: {sources}")
+        return (f"{count:,} documents: {real:,} real lines, {count - real:,} joins of two; "
+                f"{len(self.queries_text):,} queries held out; the lines: {sources}")
 
 
 if __name__ == "__main__":
     corpus = Corpus(*sys.argv[1:4])
-    corpus.queries()
-    vectors = corpus.vectors(int(sys.argv[4]))
-    print(corpus.describe(len(vectors)))
+    corpus.make(int(sys.argv[4]))
+    print(corpus.describe(int(sys.argv[4])))

@@ -441,6 +441,40 @@ static void recall_stays_and_space_comes_back_however_often_half_is_replaced(voi
     free(vectors);
 }
 
+/* Graphs that grow share whole blocks of rows with what they take in, where nothing there is dead.
+ */
+static void rows_that_are_shared_stay_what_they_are(void **state)
+{
+    (void)state;
+    enum { DIMENSION = 8, TAIL = 8192, COUNT = 4 * TAIL + 100, QUERIES = 20 };
+    const struct index_search_options exact = {.top_k = 10, .exact = true}, near = {.top_k = 10};
+    float *vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *vectors);
+    const float *queries = vectors + COUNT * DIMENSION;
+    struct random_numbers random = {155};
+    struct oracle oracle = {.metric = METRIC_L2, .dimension = DIMENSION};
+    random_clustered(&random, 10, 40, COUNT + QUERIES, DIMENSION, vectors);
+    struct vector_index *index = new_index((struct index_options){
+        .dimension = DIMENSION, .metric = METRIC_L2, .kind = INDEX_HNSW, .M = 8});
+    for (size_t first = 0, n; first < COUNT; first += n) {
+        n = COUNT - first < TAIL ? COUNT - first : TAIL;
+        add(index, &oracle, (int64_t)first + 1, vectors + first * DIMENSION, n, 1);
+        /* The third one's rows are copied, and so are those behind them. */
+        if (first == 2 * TAIL)
+            remove_some(index, &oracle, (int64_t)first + 1, 100, 10);
+        if (first != TAIL)
+            maintain_all(index);
+    }
+    assert_int_equal(stats_of(index).graph_segments, 1);
+    check_search(&oracle, index, queries, QUERIES, &exact);
+    assert_true(check_search(&oracle, index, queries, QUERIES, &near) > 0.95);
+    remove_some(index, &oracle, 1, COUNT, 3);
+    maintain_all(index);
+    check_search(&oracle, index, queries, QUERIES, &exact);
+    index_free(index);
+    oracle_release(&oracle);
+    free(vectors);
+}
+
 static void a_scan_that_is_shared_out_finds_the_same(void **state)
 {
     (void)state;
@@ -472,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_build_leaves_the_index_as_it_was),
         cmocka_unit_test(the_same_work_gives_the_same_answers),
         cmocka_unit_test(recall_stays_and_space_comes_back_however_often_half_is_replaced),
+        cmocka_unit_test(rows_that_are_shared_stay_what_they_are),
         cmocka_unit_test(a_scan_that_is_shared_out_finds_the_same),
         cmocka_unit_test(random_histories_answer_as_the_oracle_does),
     };
