@@ -268,10 +268,11 @@ bench-instructions: $(O)/bench/encoder/bench_instructions ## count instructions 
 	@/usr/bin/python3 tests/bench/instructions.py --program $< $(if $(UPDATE),--update) \
 	    --compiler "$$($(CC) --version | head -n 1)"
 
-# ONLY=sts or ONLY=retrieval; EVAL_ARGS= passes any option of eval.py.
+# ONLY= chooses of sts, retrieval and duplicates; EVAL_ARGS= passes any option of eval.py.
 .PHONY: eval
 eval: all $(CACHE)/bench-venv/peers ## the answers' quality through the daemon, beside sentence-transformers
-	@$(BENCH_PYTHON) tests/eval/eval.py --bin $(BIN) --data '$(TEST_DATA)' $(if $(ONLY),--only '$(ONLY)') $(EVAL_ARGS)
+	@$(BENCH_PYTHON) tests/eval/eval.py --bin $(BIN) --data '$(TEST_DATA)' --cache '$(CACHE)/eval' \
+	    $(if $(ONLY),--only '$(ONLY)') $(EVAL_ARGS)
 
 bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once
 	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
