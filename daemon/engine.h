@@ -38,6 +38,7 @@ enum {
 struct engine_options {
     const char *data_folder;  /* store.sqlite3, index snapshots, the lock */
     const char *model;        /* name or folder of the default model; NULL: all-MiniLM-L6-v2 */
+    const char *rerank_model; /* name or folder of the cross-encoder to use; NULL: none */
     enum precision precision; /* of the encoder */
     enum index_precision index_precision; /* of the vectors in memory */
     int threads;                          /* for bulk encoding; 0: cpu_count() */

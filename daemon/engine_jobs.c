@@ -127,6 +127,7 @@ static void describe(const struct job *job, struct engine_job *ret_job)
     if (done) {
         ret_job->groups = job->groups.count;
         ret_job->results = result_count(job);
+        ret_job->recall = job->recall;
     }
 }
 
@@ -138,8 +139,9 @@ static bool is_same(const struct job *job, const char *collection,
     const struct engine_job_options *its = &job->options;
     return !is_finished(job) && strcmp(job->collection, collection) == 0 &&
            its->kind == options->kind && its->top == options->top && its->each == options->each &&
-           its->threshold == options->threshold && its->least_size == options->least_size &&
-           its->k == options->k && its->seed == options->seed;
+           its->approximate == options->approximate && its->threshold == options->threshold &&
+           its->least_size == options->least_size && its->k == options->k &&
+           its->seed == options->seed;
 }
 
 static int make_job(struct job **ret_job, const char *collection,

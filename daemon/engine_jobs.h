@@ -2,7 +2,8 @@
  * engine's interface, and as thread-safe; engine.h says the rest.
  *
  * One job at a time is worked on, by threads of the lowest scheduling class; others wait. Every
- * pair of documents is compared, exactly, by the cosine of their vectors. A document of several
+ * pair of documents is compared, exactly, by the cosine of their stored vectors; or, where pairs
+ * are wanted approximately, those that a graph of the job's own leads to. A document of several
  * passages is compared by the mean of its passages' vectors, so that two long ones are alike only
  * where they are so as a whole. Results are kept in memory until the job is forgotten, by whoever
  * started it or for newer ones; a job that is not done when the engine closes, or dies, is there as
@@ -36,6 +37,7 @@ struct engine_job_options {
     enum engine_job_kind kind;
     /* Pairs: the best `top`, or where `each` is not 0 the best so many for each document. */
     size_t top, each;
+    bool approximate;
     /* Cosines are at least so high; pairs: -INFINITY for any. */
     float threshold;
     /* Clusters: communities of at least `least_size`, or where `k` is not 0 k-means. */
@@ -49,12 +51,13 @@ struct engine_job {
     char collection[STORE_NAME_MAX + 1];
     struct engine_job_options options;
     enum engine_job_state state;
-    const char *phase;    /* what is being done: "reading" or "comparing"; NULL: nothing is */
-    uint64_t done, total; /* of the phase: passages, or pairs; total 0: not known */
+    const char *phase;    /* being "reading", "comparing" or "searching"; NULL: nothing is done */
+    uint64_t done, total; /* of the phase: passages, pairs, or steps; total 0: not known */
     double seconds;       /* since the phase began */
     size_t documents;     /* that were compared */
     size_t results;       /* pairs, or members of groups */
     size_t groups;        /* groups or clusters */
+    double recall;        /* of an approximate one, by a sample of its documents; 0: exact */
     int64_t created_at, started_at, finished_at; /* seconds since 1970; 0: not yet */
     struct err err;                              /* why it failed, or was interrupted */
 };

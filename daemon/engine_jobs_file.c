@@ -25,6 +25,8 @@ static json_t *to_json(const struct job *job)
                   (json_int_t)options->k, "seed", options->seed);
     if (json && isfinite(options->threshold))
         json_object_set_new(json, "threshold", json_real((double)options->threshold));
+    if (json && options->approximate)
+        json_object_set_new(json, "approximate", json_true());
     return json;
 }
 
@@ -83,6 +85,7 @@ static bool from_json(const json_t *json, struct job *job)
         .kind = (enum engine_job_kind)k,
         .top = to_size(json, "top"),
         .each = to_size(json, "each"),
+        .approximate = json_is_true(json_object_get(json, "approximate")),
         .threshold = threshold ? (float)json_number_value(threshold) : -INFINITY,
         .least_size = to_size(json, "min_size"),
         .k = to_size(json, "k_means"),

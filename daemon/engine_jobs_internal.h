@@ -41,6 +41,7 @@ struct job {
     size_t documents;
     struct pair *pairs; /* (pair_count) */
     size_t pair_count;
+    double recall;
     struct pairs_partition groups;
 };
 

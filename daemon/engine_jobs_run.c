@@ -1,5 +1,5 @@
-/* A job's work: every pair of documents compared, by threads of the lowest scheduling class, which
- * take no lock that anybody else could wait for. */
+/* A job's work: every pair of documents compared, or a graph asked, by threads of the lowest
+ * scheduling class, which take no lock that anybody else could wait for. */
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,7 +9,10 @@
 #include "daemon/engine_jobs_internal.h"
 #include "index/pairs/clusters.h"
 #include "index/pairs/communities.h"
+#include "index/pairs/near.h"
 #include "index/pairs/neighbours.h"
+
+enum { RECALL_SAMPLE = 1000 };
 
 struct comparison {
     struct job *job;
@@ -26,17 +29,20 @@ static void show_progress(void *argument, uint64_t done, uint64_t total)
     atomic_store(&job->done, done);
 }
 
+/* `near` is NULL where every pair is compared. */
 static int find_best(struct job *job, const struct pairs_sets *sets, const struct pairs_run *run,
-                     struct err *err)
+                     struct pairs_near *near, struct err *err)
 {
+    float threshold = job->options.threshold;
     uint64_t all = pairs_count(sets);
     size_t top = all < job->options.top ? (size_t)all : job->options.top;
     job->pairs = calloc(top + 1, sizeof *job->pairs);
     if (!job->pairs)
         return err_memory(err, "the pairs");
-    return top ? pairs_best(sets, run, top, job->options.threshold, job->pairs, &job->pair_count,
-                            err)
-               : 0;
+    if (top == 0)
+        return 0;
+    return near ? pairs_near_best(near, top, threshold, job->pairs, &job->pair_count, err)
+                : pairs_best(sets, run, top, threshold, job->pairs, &job->pair_count, err);
 }
 
 static void list_neighbours(struct job *job, size_t rows, size_t top,
@@ -50,8 +56,9 @@ static void list_neighbours(struct job *job, size_t rows, size_t top,
 }
 
 static int find_each(struct job *job, const struct pairs_sets *sets, const struct pairs_run *run,
-                     struct err *err)
+                     struct pairs_near *near, struct err *err)
 {
+    float threshold = job->options.threshold;
     size_t rows = sets->row_count, top = job->options.each < rows ? job->options.each : rows;
     if (rows > ENGINE_JOB_EACH_MAX / top)
         return err_set(err, ERR_LIMIT, "%zu for each of %zu documents are more than %d pairs", top,
@@ -61,11 +68,28 @@ static int find_each(struct job *job, const struct pairs_sets *sets, const struc
     job->pairs = calloc(rows * top + 1, sizeof *job->pairs);
     int r = entries && counts && job->pairs ? 0 : err_memory(err, "the pairs");
     if (!r)
-        r = pairs_neighbours(sets, run, top, job->options.threshold, entries, counts, err);
+        r = near ? pairs_near_neighbours(near, top, threshold, entries, counts, err)
+                 : pairs_neighbours(sets, run, top, threshold, entries, counts, err);
     if (!r)
         list_neighbours(job, rows, top, entries, counts);
     free(entries);
     free(counts);
+    return r;
+}
+
+static int find_pairs(struct job *job, const struct pairs_sets *sets, const struct pairs_run *run,
+                      struct err *err)
+{
+    const struct engine_job_options *options = &job->options;
+    struct pairs_near *near = NULL;
+    int r = options->approximate ? pairs_near_open(&near, sets, run, err) : 0;
+    if (!r)
+        r = options->each ? find_each(job, sets, run, near, err)
+                          : find_best(job, sets, run, near, err);
+    if (!r && near)
+        r = pairs_near_recall(near, options->each ? options->each : PAIRS_NEAR_EACH, RECALL_SAMPLE,
+                              &job->recall, err);
+    pairs_near_close(near);
     return r;
 }
 
@@ -91,7 +115,7 @@ static int compare(struct job *job, const struct pairs_sets *sets, struct pool *
         return 0;
     switch (options->kind) {
     case ENGINE_JOB_PAIRS:
-        return options->each ? find_each(job, sets, &run, err) : find_best(job, sets, &run, err);
+        return find_pairs(job, sets, &run, err);
     case ENGINE_JOB_DEDUP:
         return pairs_groups(sets, &run, options->threshold, &job->groups, err);
     case ENGINE_JOB_CLUSTERS:
@@ -118,6 +142,14 @@ static void *compare_main(void *argument)
     return NULL;
 }
 
+static void begin_comparing(struct engine *engine, struct job *job, const struct pairs_sets *sets)
+{
+    if (job->options.approximate)
+        job_begin_phase(engine->jobs, job, "searching", pairs_near_steps(sets));
+    else /* k-means does not say how far it is */
+        job_begin_phase(engine->jobs, job, "comparing", job->options.k ? 0 : pairs_count(sets));
+}
+
 int job_run(struct engine *engine, struct job *job, struct err *err)
 {
     struct job_vectors vectors = {0};
@@ -132,9 +164,8 @@ int job_run(struct engine *engine, struct job *job, struct err *err)
                  .dimension = vectors.dimension},
         .threads = threads,
     };
-    bool counted = job->options.k == 0; /* k-means does not say how far it is */
     pthread_t thread;
-    job_begin_phase(engine->jobs, job, "comparing", counted ? pairs_count(&comparison.sets) : 0);
+    begin_comparing(engine, job, &comparison.sets);
     r = engine_thread_start(&thread, compare_main, &comparison, err);
     if (!r) {
         pthread_join(thread, NULL);

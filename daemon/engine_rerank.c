@@ -159,6 +159,11 @@ static void reranker_release(struct engine *engine, struct reranker *reranker)
     pthread_mutex_unlock(&engine->rerankers->lock);
 }
 
+const char *engine_rerank_model(const struct engine *engine)
+{
+    return engine->options.rerank_model;
+}
+
 /* --- scoring --- */
 
 static int reranker_score(struct engine *engine, struct reranker *reranker,

@@ -15,6 +15,9 @@ struct engine_rerank_options {
     size_t candidates; /* 0: ENGINE_CANDIDATES, or top_k where that is more */
 };
 
+/* The model of engine_options, or NULL. */
+const char *engine_rerank_model(const struct engine *engine);
+
 /* engine_search in two stages: the best `candidates` by their vectors are scored by the
  * cross-encoder, query and best passage together, and put in the order of that score, of which the
  * best top_k are given. `min_score` is on that score. A hit's vector_score is that of the first

@@ -78,6 +78,10 @@ void call_refuse(struct call *call, int status, const char *code, const char *pa
 /* Where the service is not ready, writes why as the answer and returns true. */
 bool call_refuse_unready(struct call *call);
 
+/* Puts the service's own cross-encoder in the place of a model that is NULL; the fault names
+ * `where` there should be one. */
+int call_rerank_model(struct call *call, const char *where, const char **model);
+
 /* The HTTP status that belongs to an enum err_code. */
 int call_error_status(int code);
 

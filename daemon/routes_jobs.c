@@ -31,6 +31,10 @@ static void put_options(struct json_writer *writer, const struct engine_job_opti
         json_member_integer(writer, "each", (int64_t)options->each);
     else if (options->kind == ENGINE_JOB_PAIRS)
         json_member_integer(writer, "top", (int64_t)options->top);
+    if (options->approximate) {
+        json_key(writer, "approximate");
+        json_put_bool(writer, true);
+    }
     if (options->kind == ENGINE_JOB_CLUSTERS && options->k) {
         json_member_integer(writer, "k_means", (int64_t)options->k);
         json_member_integer(writer, "seed", options->seed);
@@ -77,6 +81,10 @@ static void put_job(struct json_writer *writer, const struct engine_job *job)
         json_member_integer(writer, "results", (int64_t)job->results);
         if (job->options.kind != ENGINE_JOB_PAIRS)
             json_member_integer(writer, "groups", (int64_t)job->groups);
+        if (job->recall > 0) {
+            json_key(writer, "recall");
+            json_put_score(writer, job->recall);
+        }
     }
     if (job->err.code) {
         json_key(writer, "error");

@@ -59,6 +59,15 @@ static int rank(struct call *call, const struct wire_rerank *request)
     return put_ranks(call, request, ranks);
 }
 
+int call_rerank_model(struct call *call, const char *where, const char **model)
+{
+    if (!*model)
+        *model = engine_rerank_model(call->service->engine);
+    return *model ? 0
+                  : wire_fail(&call->fault, ERR_INVALID, where,
+                              "is missing, and the service has no rerank-model");
+}
+
 int answer_rerank(struct call *call)
 {
     struct wire_rerank request;
@@ -68,6 +77,8 @@ int answer_rerank(struct call *call)
     if (r < 0)
         return r;
     r = wire_read_rerank(body, &call->arena, &request, &call->fault);
+    if (r == 0)
+        r = call_rerank_model(call, "model", &request.model);
     if (r == 0)
         r = rank(call, &request);
     json_decref(body);

@@ -39,7 +39,7 @@ static int put_results(struct call *call, const struct wire_search *request,
     if (request->list)
         json_open(&writer, '[');
     for (size_t i = 0; i < request->count; i++)
-        put_hits(&writer, &results[i], request->rerank.model != NULL);
+        put_hits(&writer, &results[i], request->reranked);
     if (request->list)
         json_close(&writer, ']');
     json_key(&writer, "took_ms");
@@ -53,7 +53,7 @@ static int search(struct call *call, const struct wire_search *request,
                   struct engine_results *ret_results)
 {
     struct engine *engine = call->service->engine;
-    if (request->rerank.model)
+    if (request->reranked)
         return engine_search_reranked(engine, call->name, request->queries, request->count,
                                       &request->options, &request->rerank, &call->arena,
                                       ret_results, &call->fault.err);
@@ -71,6 +71,8 @@ int answer_search(struct call *call)
     if (r < 0)
         return r;
     if ((r = wire_read_search(body, &call->arena, &request, &call->fault)) < 0)
+        goto out;
+    if (request.reranked && (r = call_rerank_model(call, "rerank.model", &request.rerank.model)))
         goto out;
     struct engine_results *results = arena_alloc(&call->arena, request.count, sizeof *results);
     if (!results) {

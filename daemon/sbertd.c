@@ -25,6 +25,8 @@ static const struct argp_option options[] = {
     {"socket", OPTION_SETTING + SETTING_SOCKET, "PATH", 0, "the Unix socket to listen on", 0},
     {"data-dir", OPTION_SETTING + SETTING_DATA_DIR, "DIR", 0, "where the documents are kept", 0},
     {"model", OPTION_SETTING + SETTING_MODEL, "NAME|DIR", 0, "the model (all-MiniLM-L6-v2)", 0},
+    {"rerank-model", OPTION_SETTING + SETTING_RERANK_MODEL, "NAME|DIR", 0,
+     "the cross-encoder where a request names none", 0},
     {"precision", OPTION_SETTING + SETTING_PRECISION, "P", 0,
      "to compute in: f32, bf16, int8 or auto, the fastest that keeps the quality (auto)", 0},
     {"index-precision", OPTION_SETTING + SETTING_INDEX_PRECISION, "P", 0,

@@ -85,6 +85,7 @@ static void *load(void *argument)
     const struct engine_options options = {
         .data_folder = run->settings->data_folder,
         .model = run->settings->model,
+        .rerank_model = run->settings->rerank_model,
         .precision = run->settings->precision,
         .index_precision = run->settings->index_precision,
         .threads = run->settings->threads,

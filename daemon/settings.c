@@ -25,6 +25,7 @@ static const struct {
     [SETTING_SOCKET] = {"socket", "SBERTD_SOCKET"},
     [SETTING_DATA_DIR] = {"data-dir", "SBERTD_DATA_DIR"},
     [SETTING_MODEL] = {"model", "SBERTD_MODEL"},
+    [SETTING_RERANK_MODEL] = {"rerank-model", "SBERTD_RERANK_MODEL"},
     [SETTING_PRECISION] = {"precision", "SBERTD_PRECISION"},
     [SETTING_INDEX_PRECISION] = {"index-precision", "SBERTD_INDEX_PRECISION"},
     [SETTING_CONFIG] = {"config", "SBERTD_CONFIG"},
@@ -212,13 +213,13 @@ static int take_path(struct said *said, char **ret, int (*preset)(char **, struc
     return r < 0 ? r : absolute(ret, err);
 }
 
-static int take_model(struct said *said, struct settings *settings, struct err *err)
+static int take_model(struct said *said, char **ret, struct err *err)
 {
-    int r = take(said, &settings->model, err);
-    if (r < 0 || !settings->model)
+    int r = take(said, ret, err);
+    if (r < 0 || !*ret)
         return r;
-    bool is_path = strchr(settings->model, '/') || strcmp(settings->model, ".") == 0;
-    return is_path ? absolute(&settings->model, err) : 0;
+    bool is_path = strchr(*ret, '/') || strcmp(*ret, ".") == 0;
+    return is_path ? absolute(ret, err) : 0;
 }
 
 static int take_rest(struct said *said, struct settings *settings, struct err *err)
@@ -273,7 +274,8 @@ static int take_all(struct said *said, struct settings *settings, struct err *er
         return r;
     if ((r = take_path(&said[SETTING_LOG_FILE], &settings->log_file, NULL, err)) < 0)
         return r;
-    if ((r = take_model(&said[SETTING_MODEL], settings, err)) < 0)
+    if ((r = take_model(&said[SETTING_MODEL], &settings->model, err)) < 0 ||
+        (r = take_model(&said[SETTING_RERANK_MODEL], &settings->rerank_model, err)) < 0)
         return r;
     return take_rest(said, settings, err);
 }
@@ -326,6 +328,7 @@ void settings_release(struct settings *settings)
     free(settings->socket);
     free(settings->data_folder);
     free(settings->model);
+    free(settings->rerank_model);
     free(settings->config_file);
     free(settings->log_file);
     free(settings->socket_group);
@@ -368,7 +371,9 @@ char **settings_arguments(const struct settings *settings, const char *const giv
         {SETTING_SOCKET, settings->socket},
         {SETTING_DATA_DIR, settings->data_folder},
         {SETTING_MODEL, settings->model},
+        {SETTING_RERANK_MODEL, settings->rerank_model},
         {SETTING_PRECISION, given[SETTING_PRECISION]},
+        {SETTING_INDEX_PRECISION, given[SETTING_INDEX_PRECISION]},
         {SETTING_CONFIG, file_exists(settings->config_file) ? settings->config_file : NULL},
         {SETTING_LOG_FILE, settings->log_file},
         {SETTING_LOG_LEVEL, given[SETTING_LOG_LEVEL]},

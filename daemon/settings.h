@@ -19,6 +19,7 @@ enum setting {
     SETTING_SOCKET,
     SETTING_DATA_DIR,
     SETTING_MODEL,
+    SETTING_RERANK_MODEL,
     SETTING_PRECISION,
     SETTING_INDEX_PRECISION,
     SETTING_CONFIG,
@@ -34,7 +35,8 @@ enum setting {
 struct settings {
     char *socket;
     char *data_folder;
-    char *model; /* name, or absolute path of a folder */
+    char *model;        /* name, or absolute path of a folder */
+    char *rerank_model; /* the same of a cross-encoder; NULL: none */
     char *config_file;
     char *log_file;     /* NULL: standard error */
     char *socket_group; /* NULL: the user's own */

@@ -75,7 +75,8 @@ struct wire_search {
     size_t count;
     bool list; /* asked with "queries": the answer is a list of lists */
     struct engine_search_options options;
-    struct engine_rerank_options rerank; /* its model is NULL: one stage */
+    bool reranked;                       /* in a second stage: */
+    struct engine_rerank_options rerank; /* its model is NULL: the service's */
 };
 int wire_read_search(const json_t *body, struct arena *arena, struct wire_search *ret,
                      struct wire_fault *fault);
@@ -102,7 +103,7 @@ int wire_read_similarity(const json_t *body, struct arena *arena, struct wire_si
 struct wire_rerank {
     struct encoder_text *pairs; /* the query with each text */
     size_t count;
-    const char *model; /* which text-embeddings-inference need not be told, as it has but one */
+    const char *model; /* NULL: the service's, the one that text-embeddings-inference has */
     bool raw_scores, return_text;
 };
 int wire_read_rerank(const json_t *body, struct arena *arena, struct wire_rerank *ret,

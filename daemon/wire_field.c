@@ -124,6 +124,15 @@ int wire_integer(const json_t *value, const char *where, int64_t least, int64_t 
     return 0;
 }
 
+int wire_flag(const json_t *object, const char *name, bool *ret, struct wire_fault *fault)
+{
+    const json_t *value = wire_member(object, name);
+    if (value && !json_is_boolean(value))
+        return wire_fail(fault, ERR_INVALID, name, "must be true or false");
+    *ret = json_is_true(value);
+    return 0;
+}
+
 int wire_list(const json_t *value, const char *where, size_t limit, const char *what,
               size_t *ret_count, struct wire_fault *fault)
 {

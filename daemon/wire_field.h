@@ -30,6 +30,8 @@ int wire_text(const json_t *value, const char *where, const char **ret_text, siz
 /* A whole number of `least` to `most`. */
 int wire_integer(const json_t *value, const char *where, int64_t least, int64_t most, int64_t *ret,
                  struct wire_fault *fault);
+/* A member that may be missing, which is false. */
+int wire_flag(const json_t *object, const char *name, bool *ret, struct wire_fault *fault);
 
 /* A list of 1 to `limit` elements; `what` names them in errors. */
 int wire_list(const json_t *value, const char *where, size_t limit, const char *what,

@@ -35,7 +35,7 @@ static int read_threshold(const json_t *body, float *threshold, struct wire_faul
 
 static int read_pairs(const json_t *body, struct engine_job_options *ret, struct wire_fault *fault)
 {
-    static const char *const known[] = {"kind", "top", "each", "threshold", NULL};
+    static const char *const known[] = {"kind", "top", "each", "threshold", "approximate", NULL};
     struct engine_job_options options = {
         .kind = ENGINE_JOB_PAIRS, .top = TOP_DEFAULT, .threshold = -INFINITY};
     int r = wire_check_fields(body, "", known, fault);
@@ -47,6 +47,8 @@ static int read_pairs(const json_t *body, struct engine_job_options *ret, struct
         r = wire_fail(fault, ERR_INVALID, "each", "stands in the place of top");
     if (r == 0)
         r = read_threshold(body, &options.threshold, fault);
+    if (r == 0)
+        r = wire_flag(body, "approximate", &options.approximate, fault);
     if (r == 0)
         *ret = options;
     return r;

@@ -241,7 +241,8 @@ int wire_read_delete(const json_t *body, struct arena *arena, struct wire_delete
 static int read_search_options(const json_t *body, struct arena *arena,
                                struct engine_search_options *ret, struct wire_fault *fault)
 {
-    const json_t *exact = wire_member(body, "exact"), *filter = wire_member(body, "filter");
+    const json_t *filter = wire_member(body, "filter");
+    bool exact;
     const json_t *top_k = wire_member(body, "top_k"), *min_score = wire_member(body, "min_score");
     int64_t k = DEFAULT_TOP_K;
     int r;
@@ -250,12 +251,12 @@ static int read_search_options(const json_t *body, struct arena *arena,
         return r;
     if (min_score && !json_is_number(min_score))
         return wire_fail(fault, ERR_INVALID, "min_score", "must be a number");
-    if (exact && !json_is_boolean(exact))
-        return wire_fail(fault, ERR_INVALID, "exact", "must be true or false");
+    if ((r = wire_flag(body, "exact", &exact, fault)) < 0)
+        return r;
     *ret = (struct engine_search_options){.top_k = (size_t)k,
                                           .has_min_score = min_score != NULL,
                                           .min_score = json_number_value(min_score),
-                                          .exact = json_is_true(exact)};
+                                          .exact = exact};
     return filter ? read_filter(filter, arena, &ret->filter, fault) : 0;
 }
 
@@ -266,7 +267,7 @@ int wire_read_search(const json_t *body, struct arena *arena, struct wire_search
                                         "filter", "exact",   "rerank", NULL};
     const json_t *query = wire_member(body, "query"), *list = wire_member(body, "queries"),
                  *vector = wire_member(body, "vector"), *rerank = wire_member(body, "rerank");
-    struct wire_search search = {.count = 1, .list = list != NULL};
+    struct wire_search search = {.count = 1, .list = list != NULL, .reranked = rerank != NULL};
     int r;
 
     if ((r = wire_check_fields(body, "", known, fault)) < 0)

@@ -16,22 +16,13 @@ int wire_read_rerank_options(const json_t *value, struct engine_rerank_options *
         return wire_fail(fault, ERR_INVALID, "rerank", "must be an object");
     if ((r = wire_check_fields(value, "rerank", known, fault)) < 0)
         return r;
-    if ((r = wire_name(model, "rerank.model", LIMIT_PATH, &rerank.model, fault)) < 0)
+    if (model && (r = wire_name(model, "rerank.model", LIMIT_PATH, &rerank.model, fault)) < 0)
         return r;
     if (candidates &&
         (r = wire_integer(candidates, "rerank.candidates", 1, LIMIT_TOP_K, &number, fault)) < 0)
         return r;
     rerank.candidates = (size_t)number;
     *ret = rerank;
-    return 0;
-}
-
-static int read_flag(const json_t *body, const char *name, bool *ret, struct wire_fault *fault)
-{
-    const json_t *value = wire_member(body, name);
-    if (value && !json_is_boolean(value))
-        return wire_fail(fault, ERR_INVALID, name, "must be true or false");
-    *ret = json_is_true(value);
     return 0;
 }
 
@@ -66,10 +57,10 @@ int wire_read_rerank(const json_t *body, struct arena *arena, struct wire_rerank
 
     if ((r = wire_check_fields(body, "", known, fault)) < 0)
         return r;
-    if ((r = wire_name(model, "model", LIMIT_PATH, &request.model, fault)) < 0)
+    if (model && (r = wire_name(model, "model", LIMIT_PATH, &request.model, fault)) < 0)
         return r;
-    if ((r = read_flag(body, "raw_scores", &request.raw_scores, fault)) < 0 ||
-        (r = read_flag(body, "return_text", &request.return_text, fault)) < 0)
+    if ((r = wire_flag(body, "raw_scores", &request.raw_scores, fault)) < 0 ||
+        (r = wire_flag(body, "return_text", &request.return_text, fault)) < 0)
         return r;
     r = read_pairs(wire_member(body, "query"), wire_member(body, "texts"), arena, &request, fault);
     if (r == 0)

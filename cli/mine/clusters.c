@@ -123,7 +123,7 @@ static int find(struct work *work, const void *argument, struct err *err)
         const struct pairs_run run = {.pool = work->pool, .cancel = work->cancel};
         r = pairs_kmeans(&sets, &run, arguments->k, arguments->seed, &clusters, err);
     } else {
-        struct pairs_run run = work_begin_run(work, "comparing");
+        struct pairs_run run = work_begin_pairs(work);
         r = pairs_communities(&sets, &run, arguments->threshold, arguments->least_size,
                               &communities, err);
         work_end_run(work);

@@ -49,13 +49,16 @@ static int print_pairs(struct job_frame *frame, const void *argument, struct err
     return r < 0 ? r : printing.found > 0;
 }
 
-int collection_pairs(const struct command_common *common, size_t top, size_t each, float threshold)
+int collection_pairs(const struct command_common *common, size_t top, size_t each, float threshold,
+                     bool approximate)
 {
     json_t *request = json_pack("{s:s}", "kind", "pairs");
     request = each ? with(request, "each", json_integer((json_int_t)each))
                    : with(request, "top", json_integer((json_int_t)top));
     if (isfinite(threshold))
         request = with(request, "threshold", json_real((double)threshold));
+    if (approximate)
+        request = with(request, "approximate", json_true());
     return job_main(common, request, print_pairs, NULL);
 }
 

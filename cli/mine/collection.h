@@ -6,7 +6,8 @@
 #include "cli/index/command.h"
 
 /* The best `top`, or where `each` is not 0 so many for each document; threshold -INFINITY: any. */
-int collection_pairs(const struct command_common *common, size_t top, size_t each, float threshold);
+int collection_pairs(const struct command_common *common, size_t top, size_t each, float threshold,
+                     bool approximate);
 
 /* With `remove`, all but the first of each group are deleted, unless `sure` after asking. */
 int collection_dedup(const struct command_common *common, float threshold, bool remove, bool sure);

@@ -141,7 +141,7 @@ static int find(struct work *work, const void *argument, struct err *err)
     struct pairs_sets sets = work_sets(work);
     struct pairs_partition groups = {0};
 
-    struct pairs_run run = work_begin_run(work, "comparing");
+    struct pairs_run run = work_begin_pairs(work);
     int r = pairs_groups(&sets, &run, arguments->threshold, &groups, err);
     work_end_run(work);
     if (r < 0)

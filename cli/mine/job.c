@@ -65,6 +65,15 @@ static void give_up(const struct job_frame *frame)
     client_close(client);
 }
 
+/* What a job that is done says of itself. */
+static void report(const json_t *job, bool quiet)
+{
+    double recall = json_number_value(json_object_get(job, "recall"));
+    if (recall > 0 && !quiet)
+        fprintf(stderr, "the nearest by a graph (%.2f%% of the true ones, by a sample)\n",
+                100 * recall);
+}
+
 /* 1 while it goes on, 0 when it is done. */
 static int judge(const json_t *job, struct err *err)
 {
@@ -87,12 +96,17 @@ static void show(struct progress *progress, const json_t *job, bool quiet)
     const char *phase = json_string_value(json_object_get(now, "phase"));
     json_int_t done = json_integer_value(json_object_get(now, "done"));
     json_int_t total = json_integer_value(json_object_get(now, "total"));
-    bool comparing = phase && strcmp(phase, "comparing") == 0;
-    const char *verb = comparing ? "comparing" : phase ? "reading" : "waiting";
-    if (strcmp(progress->verb, verb) != 0) {
+    static const char *const phases[][2] = {{"waiting", "passages"},
+                                            {"reading", "passages"},
+                                            {"comparing", "pairs"},
+                                            {"searching", "steps"}};
+    size_t i = sizeof phases / sizeof *phases - 1;
+    while (i > 0 && (!phase || strcmp(phases[i][0], phase) != 0))
+        i--;
+    if (strcmp(progress->verb, phases[i][0]) != 0) {
         progress_finish(progress, false);
-        progress_start(progress, verb, comparing ? "pairs" : "passages",
-                       total > 0 ? (uint64_t)total : 0, quiet);
+        progress_start(progress, phases[i][0], phases[i][1], total > 0 ? (uint64_t)total : 0,
+                       quiet);
     }
     progress_update(progress, done > 0 ? (uint64_t)done : 0);
 }
@@ -110,6 +124,8 @@ static int watch(struct job_frame *frame, struct err *err)
             r = judge(job, err);
         if (r == 1)
             show(&progress, job, frame->common->quiet);
+        if (r == 0)
+            report(job, frame->common->quiet);
         json_decref(job);
         if (r != 1)
             break;

@@ -9,9 +9,10 @@
 #include "cli/mine/rescore.h"
 #include "cli/mine/work.h"
 #include "index/pairs/best.h"
+#include "index/pairs/near.h"
 #include "index/pairs/neighbours.h"
 
-enum { DEFAULT_TOP = 100, TOP_MAX = 100000000, OPTION_EACH = 700 };
+enum { DEFAULT_TOP = 100, TOP_MAX = 100000000, OPTION_EACH = 700, SAMPLE = 1000 };
 
 struct arguments {
     struct command_common common;
@@ -20,12 +21,14 @@ struct arguments {
     size_t path_count;
     size_t top, each; /* pairs in all, or for each text where `each` is not 0 */
     float threshold;
+    bool approximate;
 };
 
 static const struct argp_option option_table[] = {
     {"top", 'k', "N", 0, "The best N pairs (100)", 0},
     {"each", OPTION_EACH, "N", 0, "Instead the best N for each text of FILE", 0},
     {"threshold", 'T', "SCORE", 0, "Only pairs with at least this cosine", 0},
+    {"approximate", 'a', NULL, 0, "By a graph: not quite all, for millions", 0},
     {0},
 };
 
@@ -46,6 +49,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case 'T':
         arguments->threshold = mine_threshold(state, argument);
         return 0;
+    case 'a':
+        arguments->approximate = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (arguments->path_count == WORK_FILES)
             argp_error(state, "one file, or two");
@@ -64,7 +70,7 @@ static const struct argp parser = {
     "[FILE [FILE2]]",
     "Prints the most similar pairs of texts in FILE, or between FILE and FILE2, best first; "
     "without FILE those of the collection, by a job of the daemon. Every pair is compared, "
-    "exactly. "
+    "exactly, but with --approximate. "
     "FILE needs no daemon; in bf16 and int8 the best are scored again in f32.",
     children,
     NULL,
@@ -89,7 +95,18 @@ static int print_pair(const struct work *work, bool as_json, const struct pair *
     return r < 0 ? r : work_print_text(work, "         ", second, pair->column, err);
 }
 
-static int find_best(struct work *work, const struct arguments *arguments, struct err *err)
+static int compare_best(struct work *work, struct pairs_near *near, size_t top, float threshold,
+                        struct pair *pairs, size_t *count, struct err *err)
+{
+    struct pairs_sets sets = work_sets(work);
+    if (near)
+        return pairs_near_best(near, top, threshold, pairs, count, err);
+    struct pairs_run run = work_begin_pairs(work);
+    return pairs_best(&sets, &run, top, threshold, pairs, count, err);
+}
+
+static int find_best(struct work *work, const struct arguments *arguments, struct pairs_near *near,
+                     double *ret_finished, struct err *err)
 {
     struct pairs_sets sets = work_sets(work);
     uint64_t all = pairs_count(&sets);
@@ -99,23 +116,31 @@ static int find_best(struct work *work, const struct arguments *arguments, struc
     int r = pairs ? 0 : err_memory(err, "the pairs");
 
     if (r == 0 && top > 0) {
-        struct pairs_run run = work_begin_run(work, "comparing");
-        r = pairs_best(&sets, &run, top, rescore_threshold(work, arguments->threshold), pairs,
-                       &count, err);
+        r = compare_best(work, near, top, rescore_threshold(work, arguments->threshold), pairs,
+                         &count, err);
         work_end_run(work);
         if (r == 0)
             r = rescore_pairs(work, pairs, &count, arguments->top, arguments->threshold, err);
     }
-    double finished = clock_now();
+    *ret_finished = clock_now();
     for (size_t i = 0; r == 0 && i < count; i++)
         r = print_pair(work, arguments->common.json, &pairs[i], err);
     free(pairs);
-    if (r == 0)
-        work_report(work, finished);
     return r < 0 ? r : count > 0;
 }
 
-static int find_each(struct work *work, const struct arguments *arguments, struct err *err)
+static int compare_each(struct work *work, struct pairs_near *near, size_t top, float threshold,
+                        struct top_entry *entries, size_t *counts, struct err *err)
+{
+    struct pairs_sets sets = work_sets(work);
+    if (near)
+        return pairs_near_neighbours(near, top, threshold, entries, counts, err);
+    struct pairs_run run = work_begin_pairs(work);
+    return pairs_neighbours(&sets, &run, top, threshold, entries, counts, err);
+}
+
+static int find_each(struct work *work, const struct arguments *arguments, struct pairs_near *near,
+                     double *ret_finished, struct err *err)
 {
     struct pairs_sets sets = work_sets(work);
     size_t columns = sets.columns ? sets.column_count : sets.row_count;
@@ -129,11 +154,10 @@ static int find_each(struct work *work, const struct arguments *arguments, struc
     int r = entries && counts ? 0 : err_memory(err, "the pairs");
 
     if (r == 0) {
-        struct pairs_run run = work_begin_run(work, "comparing");
-        r = pairs_neighbours(&sets, &run, top, arguments->threshold, entries, counts, err);
+        r = compare_each(work, near, top, arguments->threshold, entries, counts, err);
         work_end_run(work);
     }
-    double finished = clock_now();
+    *ret_finished = clock_now();
     for (size_t row = 0; r == 0 && row < sets.row_count; row++)
         for (size_t i = 0; r == 0 && i < counts[row]; i++) {
             const struct top_entry *entry = &entries[row * top + i];
@@ -143,15 +167,36 @@ static int find_each(struct work *work, const struct arguments *arguments, struc
         }
     free(entries);
     free(counts);
-    if (r == 0)
-        work_report(work, finished);
     return r < 0 ? r : found > 0;
+}
+
+static int open_near(struct work *work, struct pairs_near **ret_near, struct err *err)
+{
+    struct pairs_sets sets = work_sets(work);
+    struct pairs_run run = work_begin_run(work, "searching", "steps", pairs_near_steps(&sets));
+    int r = pairs_near_open(ret_near, &sets, &run, err);
+    if (r < 0)
+        work_end_run(work);
+    return r;
 }
 
 static int find(struct work *work, const void *argument, struct err *err)
 {
     const struct arguments *arguments = argument;
-    return arguments->each ? find_each(work, arguments, err) : find_best(work, arguments, err);
+    struct pairs_near *near = NULL;
+    double finished = clock_now();
+    int r = arguments->approximate ? open_near(work, &near, err) : 0, found = 0;
+
+    if (r == 0)
+        r = found = arguments->each ? find_each(work, arguments, near, &finished, err)
+                                    : find_best(work, arguments, near, &finished, err);
+    if (r >= 0 && near && !work->quiet)
+        r = pairs_near_recall(near, arguments->each ? arguments->each : PAIRS_NEAR_EACH, SAMPLE,
+                              &work->recall, err);
+    if (r >= 0)
+        work_report(work, finished);
+    pairs_near_close(near);
+    return r < 0 ? r : found;
 }
 
 int sbert_index_pairs(int argc, char **argv, struct command_common common)
@@ -163,7 +208,7 @@ int sbert_index_pairs(int argc, char **argv, struct command_common common)
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
     if (arguments.path_count == 0)
         return collection_pairs(&arguments.common, arguments.top, arguments.each,
-                                arguments.threshold);
+                                arguments.threshold, arguments.approximate);
     return work_main(&arguments.mine, arguments.common.quiet, arguments.paths, arguments.path_count,
                      find, &arguments);
 }

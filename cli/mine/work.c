@@ -100,11 +100,17 @@ static void show_progress(void *argument, uint64_t done, uint64_t total)
     progress_update(&work->progress, done);
 }
 
-struct pairs_run work_begin_run(struct work *work, const char *verb)
+struct pairs_run work_begin_run(struct work *work, const char *verb, const char *unit,
+                                uint64_t total)
+{
+    progress_start(&work->progress, verb, unit, total, work->quiet);
+    return (struct pairs_run){work->pool, show_progress, work, work->cancel};
+}
+
+struct pairs_run work_begin_pairs(struct work *work)
 {
     struct pairs_sets sets = work_sets(work);
-    progress_start(&work->progress, verb, "pairs", pairs_count(&sets), work->quiet);
-    return (struct pairs_run){work->pool, show_progress, work, work->cancel};
+    return work_begin_run(work, "comparing", "pairs", pairs_count(&sets));
 }
 
 void work_end_run(struct work *work)
@@ -112,20 +118,31 @@ void work_end_run(struct work *work)
     progress_finish(&work->progress, false);
 }
 
+/* "4,950 pairs compared", or how near to that a graph came. */
+static void say_comparison(const struct work *work, char *said, size_t size)
+{
+    char pairs[NUMBER_SIZE];
+    struct pairs_sets sets = work_sets(work);
+    if (work->recall > 0)
+        snprintf(said, size, "the nearest by a graph (%.2f%% of the true ones, by a sample)",
+                 100 * work->recall);
+    else
+        snprintf(said, size, "%s pairs compared", number_count(pairs, pairs_count(&sets)));
+}
+
 void work_report(const struct work *work, double finished)
 {
-    char texts[NUMBER_SIZE], pairs[NUMBER_SIZE];
-    struct pairs_sets sets = work_sets(work);
+    char texts[NUMBER_SIZE], compared[96];
     if (work->quiet)
         return;
+    say_comparison(work, compared, sizeof compared);
     fprintf(stderr,
-            "%s texts: read %.2f s, model %.2f s, encoded in %s %.2f s; %s pairs compared %.2f s; "
-            "in all "
+            "%s texts: read %.2f s, model %.2f s, encoded in %s %.2f s; %s %.2f s; in all "
             "%.2f s\n",
             number_count(texts, work->sets[0].count + work->sets[1].count),
             work->read - work->started, work->loaded - work->read, work->precision,
-            work->encoded - work->loaded, number_count(pairs, pairs_count(&sets)),
-            finished - work->encoded, finished - work->started);
+            work->encoded - work->loaded, compared, finished - work->encoded,
+            finished - work->started);
 }
 
 json_t *work_score_json(float score)

@@ -21,6 +21,7 @@ struct work {
     struct pool *pool;
     struct progress progress;
     double started, read, loaded, encoded; /* clock_now() when each was done */
+    double recall;                         /* of an approximate comparison; 0: it was exact */
 };
 
 /* Reads the files, gives every text its vector, calls `find`, which prints what it finds and
@@ -33,8 +34,10 @@ int work_main(const struct mine_options *options, bool quiet, const char *const 
 /* The vectors as the comparisons want them. */
 struct pairs_sets work_sets(const struct work *work);
 
-/* Begins a comparison, which shows its progress under that verb; work_end_run clears it. */
-struct pairs_run work_begin_run(struct work *work, const char *verb);
+/* Begins a comparison, which shows its progress; work_end_run clears it. */
+struct pairs_run work_begin_run(struct work *work, const char *verb, const char *unit,
+                                uint64_t total);
+struct pairs_run work_begin_pairs(struct work *work); /* of all pairs */
 void work_end_run(struct work *work);
 
 /* Says on stderr how long each part took, unless quiet. */

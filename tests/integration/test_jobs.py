@@ -84,6 +84,15 @@ def test_each_document_has_its_best(client, filled):
         assert (pair["a"]["id"], pair["b"]["id"]) == (f"{i:03}", max(others)[1])
 
 
+def test_approximate_pairs_are_the_same_among_few(client, filled):
+    collection, _ = filled
+    for options in ({"top": 20}, {"each": 2}):
+        exact = run(client, collection, kind="pairs", **options)
+        near = run(client, collection, kind="pairs", approximate=True, **options)
+        assert near["recall"] == 1 and near["options"] == {**options, "approximate": True} and "recall" not in exact
+        assert result(client, near) == result(client, exact)
+
+
 def test_duplicates_and_clusters_come_in_groups(client, filled):
     collection, _ = filled
     found = result(client, run(client, collection, kind="dedup"))
@@ -121,6 +130,7 @@ def test_bad_jobs_are_refused(client, filled):
                         ({"kind": "pairs", "top": 5, "each": 5}, "each"),
                         ({"kind": "dedup", "threshold": 1.5}, "threshold"),
                         ({"kind": "dedup", "top": 5}, "top"),
+                        ({"kind": "pairs", "approximate": 1}, "approximate"),
                         ({"kind": "clusters", "k_means": 0}, "k_means")]:
         answer = client.post(f"{collection}/jobs", body)
         assert answer.status == 400 and answer.error["param"] == param, answer
@@ -209,6 +219,8 @@ def test_sbert_index_prints_pairs_of_the_collection(sbert_index, client, filled)
     assert lines == [f"{expected[0]['score']:7.4f}  {expected[0]['a']['id']}  {expected[0]['a']['text']}",
                      f"         {expected[0]['b']['id']}  {expected[0]['b']['text']}"]
     assert len(sbert_index("pairs", "--each=1", "--json").stdout.splitlines()) == 100
+    near = sbert_index("pairs", "--top=10", "--json", "--approximate")
+    assert near.stdout == done.stdout and "100.00% of the true ones" in near.stderr
     nothing = sbert_index("pairs", "--threshold=1")
     assert (nothing.returncode, nothing.stdout) == (1, "")
 

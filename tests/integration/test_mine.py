@@ -83,6 +83,16 @@ def test_a_threshold_and_a_number_for_each_text_limit_what_is_found(texts):
         assert pair["score"] == pytest.approx(best, abs=2e-6)
 
 
+def test_a_graph_finds_the_same_among_few(texts, tmp_path):
+    path, lines, _ = texts
+    other = tmp_path / "other.txt"
+    other.write_text("".join(line + "\n" for line in lines[5:25] if line))
+    for arguments in (["--top=25", path], ["--each=3", path], ["--top=9", "--threshold=0.5", path, other]):
+        assert mine("pairs", "--approximate", *arguments) == mine("pairs", *arguments)
+    answer = sbert_index("pairs", f"--model={MODEL}", "-a", "--top=1", path)
+    assert "by a graph (100.00% of the true ones, by a sample)" in answer.stderr
+
+
 def test_pairs_between_two_files_have_one_text_of_each(texts, tmp_path):
     path, lines, vectors = texts
     other = tmp_path / "other.jsonl"

@@ -52,6 +52,8 @@ def test_a_search_is_put_in_the_order_of_the_cross_encoder(client, collection, n
 
 
 def test_models_that_cannot_rerank_are_refused(client, collection):
+    answer = client.post(f"{collection}/search", {"query": "a", "rerank": {}})
+    assert answer.status == 400 and answer.error["param"] == "rerank.model", answer
     for model, status, words in [(CROSS / "three-labels", 422, "3 labels"),
                                  (MODEL, 422, "classification head"),
                                  ("no-such-model", 404, "no-such-model")]:
@@ -84,6 +86,22 @@ def test_texts_are_ranked_as_text_embeddings_inference_does(client):
                         ({**request, "raw_scores": 1}, "raw_scores")]:
         answer = client.post("/rerank", body)
         assert answer.status == 400 and answer.error["param"] == param, answer
+
+
+def test_a_service_may_have_a_model_of_its_own(folder):
+    daemon = Daemon(folder, "--precision=f32", f"--rerank-model={ONE_LABEL}")
+    try:
+        client = daemon.client()
+        request = {"query": "a day", "texts": ["a great day", "music"]}
+        answer = client.post("/rerank", request)
+        assert answer.status == 200 and answer.json == client.post("/rerank", {**request, "model": str(ONE_LABEL)}).json
+        documents = [{"id": str(i), "text": text} for i, text in enumerate(request["texts"])]
+        assert client.post("/v1/collections/default/documents", {"documents": documents}).status == 200
+        found = [client.post("/v1/collections/default/search", {"query": "a day", "rerank": rerank}).json["results"]
+                 for rerank in ({}, {"model": str(ONE_LABEL)})]
+        assert found[0] == found[1] and "vector_score" in found[0][0]
+    finally:
+        assert daemon.stop() == 0, daemon.tail()
 
 
 def test_sbert_query_reranks(daemon, client, collection):

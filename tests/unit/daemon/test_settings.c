@@ -105,8 +105,10 @@ static void every_setting_can_stand_in_the_file(void **state)
 static void paths_come_out_absolute_and_names_of_models_stay(void **state)
 {
     (void)state;
-    const char *given[SETTING_COUNT] = {
-        [SETTING_SOCKET] = "s", [SETTING_DATA_DIR] = "a/b", [SETTING_MODEL] = "./models/x"};
+    const char *given[SETTING_COUNT] = {[SETTING_SOCKET] = "s",
+                                        [SETTING_DATA_DIR] = "a/b",
+                                        [SETTING_MODEL] = "./models/x",
+                                        [SETTING_RERANK_MODEL] = "./models/y"};
     struct settings settings;
     char *here = getcwd(NULL, 0), expected[512];
     assert_int_equal(settings_load(&settings, given, NULL), 0);
@@ -114,6 +116,8 @@ static void paths_come_out_absolute_and_names_of_models_stay(void **state)
     assert_string_equal(settings.data_folder, expected);
     snprintf(expected, sizeof expected, "%s/./models/x", here);
     assert_string_equal(settings.model, expected);
+    snprintf(expected, sizeof expected, "%s/./models/y", here);
+    assert_string_equal(settings.rerank_model, expected);
     settings_release(&settings);
     given[SETTING_MODEL] = "all-MiniLM-L6-v2";
     assert_int_equal(settings_load(&settings, given, NULL), 0);
@@ -139,10 +143,11 @@ static void the_precision_is_one_that_has_a_name(void **state)
     assert_int_equal(settings.index_precision, INDEX_PRECISION_F16);
     char **arguments = settings_arguments(&settings, given);
     assert_non_null(arguments);
-    bool told = false;
+    int told = 0;
     for (char **each = arguments; *each; each++)
-        told |= strcmp(*each, "--precision=int8") == 0;
-    assert_true(told);
+        told +=
+            strcmp(*each, "--precision=int8") == 0 || strcmp(*each, "--index-precision=f16") == 0;
+    assert_int_equal(told, 2);
     settings_free_arguments(arguments);
     settings_release(&settings);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/cancel.h"
 #include "index/pairs/best.h"
@@ -366,6 +367,38 @@ static void progress_counts_pairs_and_a_raised_flag_ends_the_work(void **state)
     assert_int_equal(pairs_best(&sets, &run, 1, -INFINITY, &pair, &count, &err), ERR_CANCELLED);
 }
 
+static long peak_kilobytes(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* The scores of all these pairs would take 800 MB. */
+static void memory_does_not_grow_with_the_number_of_pairs(void **state)
+{
+    enum { MANY = 20000, FEW_DIMENSIONS = 8, MOST_KILOBYTES = 64 * 1024 };
+    const struct fixture *fixture = *state;
+    const struct pairs_run run = {.pool = fixture->pool};
+    struct random_numbers random = {5};
+    struct pairs_partition groups;
+    struct pair pairs[100];
+    size_t count;
+    struct err err;
+    float *vectors = calloc(MANY * FEW_DIMENSIONS, sizeof *vectors);
+    random_clustered(&random, 5, CLUSTERS, MANY, FEW_DIMENSIONS, vectors);
+    assert_int_equal(pairs_normalize(vectors, MANY, FEW_DIMENSIONS, &err), 0);
+    struct pairs_sets sets = {.rows = vectors, .row_count = MANY, .dimension = FEW_DIMENSIONS};
+
+    long before = peak_kilobytes();
+    assert_int_equal(pairs_best(&sets, &run, 100, -INFINITY, pairs, &count, &err), 0);
+    assert_int_equal(count, 100);
+    assert_int_equal(pairs_groups(&sets, &run, 0.999F, &groups, &err), 0);
+    assert_in_range(peak_kilobytes() - before, 0, MOST_KILOBYTES);
+    pairs_partition_release(&groups);
+    free(vectors);
+}
+
 static void a_vector_that_is_no_number_is_refused_by_its_place(void **state)
 {
     (void)state;
@@ -385,6 +418,7 @@ int main(void)
         cmocka_unit_test(communities_are_those_of_the_plain_rule),
         cmocka_unit_test(every_row_is_in_the_cluster_of_the_nearest_centre),
         cmocka_unit_test(progress_counts_pairs_and_a_raised_flag_ends_the_work),
+        cmocka_unit_test(memory_does_not_grow_with_the_number_of_pairs),
         cmocka_unit_test(a_vector_that_is_no_number_is_refused_by_its_place),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
