@@ -25,6 +25,7 @@ struct matmul_block {
     enum activation activation;
     float *y;
     size_t y_stride, columns; /* columns <= panel_width are written */
+    const float *next;        /* a panel as long, to be asked for meanwhile, or NULL */
 };
 
 /* Attention of one head over one sequence: out = softmax(scale * (q k^T + bias)) v. All of q, k and

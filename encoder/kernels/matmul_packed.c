@@ -10,8 +10,10 @@
 
 #include "encoder/kernels/matmul_panels.h"
 
-/* How much of the inner dimension is summed before the next panel's turn. */
-enum { DEPTH_BLOCK = 384 };
+/* How much of the inner dimension is summed before the next panel's turn; and from how many rows on
+ * work on a panel is long enough for the next one to come meanwhile from beyond the second-level
+ * cache: with fewer the asking costs more than it gains. */
+enum { DEPTH_BLOCK = 768, FETCH_ROWS = 64 };
 
 static size_t packed_size(const struct kernels *kernels, size_t in, size_t out)
 {
@@ -62,9 +64,13 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
     const float *bias = weight->packed, *panels = bias + panels_bias_size(kernels, out);
 
     for (size_t k = 0; k < in; k += DEPTH_BLOCK) {
-        size_t depth = in - k < DEPTH_BLOCK ? in - k : DEPTH_BLOCK;
+        size_t depth = in - k < DEPTH_BLOCK ? in - k : DEPTH_BLOCK, next_k = k + depth;
+        const float *after = next_k < in ? panels + first * width * in + next_k * width : NULL;
         for (size_t panel = first; panel < last; panel++) {
             size_t column = panel * width;
+            const float *next = after;
+            if (panel + 1 < last)
+                next = panels + (column + width) * in + k * width;
             struct matmul_block block = {
                 .x = (const float *)product->x + row * x_stride + k,
                 .x_stride = x_stride,
@@ -76,6 +82,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
                 .y = (float *)product->y + row * y_stride + column,
                 .y_stride = y_stride,
                 .columns = out - column < width ? out - column : width,
+                .next = rows >= FETCH_ROWS ? next : NULL,
             };
             kernels->multiply_block(&block);
         }
