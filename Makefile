@@ -279,11 +279,12 @@ bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, aski
 	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)
 
 TRAIN_MODEL ?= $(or $(SBERT_MODELS),$(HOME)/.local/share/sbertd/models)/all-MiniLM-L6-v2
-TRAIN_DATA  ?= $(TEST_DATA)/sts
+# RESUME=1 takes the figures of runs that an earlier one finished; TASKS=sts,nli,triplet and SEEDS=1,2,3.
 .PHONY: bench-train test-train-reference
-bench-train: all $(BENCH_PYTHON) ## train beside sentence-transformers, three seeds of each (QUICK=1: the rate)
+bench-train: all $(BENCH_PYTHON) ## train beside sentence-transformers: STS, SICK, triplets (QUICK=1: the rate)
 	@$(BENCH_PYTHON) tests/bench/train.py --ours $(BIN)/sbert-train --model '$(TRAIN_MODEL)' \
-	    --data '$(TRAIN_DATA)' $(if $(QUICK),--quick)
+	    --data '$(TEST_DATA)' --results '$(O)/bench/train' $(if $(QUICK),--quick) $(if $(RESUME),--resume) \
+	    $(if $(TASKS),--tasks '$(TASKS)') $(if $(SEEDS),--seeds '$(SEEDS)')
 
 test-train-reference: all $(BENCH_PYTHON) ## ten steps of training beside PyTorch, and what was trained
 	@$(BENCH_PYTHON) tests/reference/check_training.py $(BIN) '$(TRAIN_MODEL)'

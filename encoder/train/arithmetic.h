@@ -86,6 +86,10 @@ struct arithmetic {
     void (*transpose)(const float *x, size_t stride, size_t rows, size_t columns, size_t width,
                       float *transposed);
 
+    /* copy (rows, columns) with `width` floats between its rows = x (rows, columns). */
+    void (*copy_columns)(const float *x, size_t stride, size_t rows, size_t columns, size_t width,
+                         float *copy);
+
     /* The sum of squares, in double. */
     double (*squares)(const float *x, size_t size);
 };

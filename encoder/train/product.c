@@ -6,7 +6,7 @@
 
 /* How much of the inner dimension is summed before the next panel's turn, and how many rows of a
  * transposed left side are made at a time: with them a block stays in the second-level cache. */
-enum { DEPTH = 384, ROWS = 192, ALIGNMENT = 64 };
+enum { DEPTH = 384, ROWS = 384, ALIGNMENT = 64 };
 
 int product_open(struct product *ret_product, const struct kernels *kernels, struct err *err)
 {
@@ -46,11 +46,9 @@ static void pack_columns(const struct product *product, const float *right, size
 {
     size_t width = product->kernels->panel_width;
 
-    for (size_t k = 0; k < depth; k++) {
-        memcpy(product->panel + k * width, right + k * stride, columns * sizeof(float));
-        if (columns < width)
-            memset(product->panel + k * width + columns, 0, (width - columns) * sizeof(float));
-    }
+    product->arithmetic->copy_columns(right, stride, depth, columns, width, product->panel);
+    for (size_t k = 0; columns < width && k < depth; k++)
+        memset(product->panel + k * width + columns, 0, (width - columns) * sizeof(float));
 }
 
 /* panel (depth, width) = the transpose of rows of weight (columns, stride), zeros beyond. */

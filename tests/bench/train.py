@@ -1,75 +1,31 @@
 #!/usr/bin/env python3
-"""Training beside sentence-transformers: regression on the STS benchmark from all-MiniLM-L6-v2, with the
-same data, batch, epochs, learning rate and seeds; both figures of every seed are printed.
+"""Training beside sentence-transformers from all-MiniLM-L6-v2: regression on the STS benchmark,
+classification on SICK and triplets made from both, with the same data, batch, epochs, learning rate and
+seeds. Prints tables as they stand in docs/TRAINING.md.
 
-    tests/bench/train.py --ours build/bin/sbert-train --model DIR --data shared/data/sts
-        [--quick] [--seeds 1,2,3] [--epochs 4]
+    tests/bench/train.py --ours build/bin/sbert-train --model DIR --data shared/data --results DIR
+        [--tasks sts,nli,triplet] [--seeds 1,2,3] [--quick [--steps 40]] [--resume]
 
-The reference is SentenceTransformer.old_fit, the loop of its own that needs no further package. Each run is
-a process of its own, one after the other, so that rate and peak memory are its own. --quick takes some
-steps of each alternately, for the rate alone.
+Each run is a process of its own, one after the other, so that rate and peak memory are its own; its figures
+are kept in --results as it ends, and --resume takes those that are there. --quick takes some steps of each on
+STS alternately, three times, for the rate alone: batches are then in random order in both.
 """
 
 import argparse
-import csv
 import json
 import os
 import pathlib
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+import train_data
 
 BATCH, RATE = 16, 2e-5
-
-
-def read_pairs(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return [(a, b, float(score) / 5) for a, b, score in csv.reader(file)]
-
-
-def reference(options):
-    """In a child: trains by the reference and prints its figures as JSON."""
-    import torch
-    from sentence_transformers import InputExample, SentenceTransformer, losses
-    from sentence_transformers.evaluation import EmbeddingSimilarityEvaluator
-    from torch.utils.data import DataLoader
-
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.manual_seed(options.seed)
-    pairs = read_pairs(options.data / "stsb-en-train.csv")
-    dev = read_pairs(options.data / "stsb-en-dev.csv")
-    model = SentenceTransformer(str(options.model), device="cpu", local_files_only=True)
-    examples = [InputExample(texts=[a, b], label=score) for a, b, score in pairs]
-    if options.steps:
-        examples = examples[:options.steps * BATCH]
-    loader = DataLoader(examples, shuffle=True, batch_size=BATCH)
-    evaluator = EmbeddingSimilarityEvaluator([p[0] for p in dev], [p[1] for p in dev],
-                                             [p[2] for p in dev], main_similarity="cosine")
-    curve, spent = [], [0.0]
-
-    def figure(*_):
-        started = time.monotonic()
-        value = evaluator(model)
-        curve.append(100 * (value["spearman_cosine"] if isinstance(value, dict) else value))
-        spent[0] += time.monotonic() - started
-        return curve[-1]
-
-    if not options.steps:
-        figure()
-    spent[0] = 0
-    epochs = 1 if options.steps else options.epochs
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as output:
-        model.old_fit(train_objectives=[(loader, losses.CosineSimilarityLoss(model))], epochs=epochs,
-                      warmup_steps=-(-len(loader) * epochs // 10), optimizer_params={"lr": RATE},
-                      weight_decay=0.01, max_grad_norm=1, show_progress_bar=False,
-                      evaluator=None if options.steps else figure, output_path=output,
-                      save_best_model=False)
-    seconds = time.monotonic() - started - spent[0]
-    print(json.dumps({"rate": len(examples) * epochs / seconds, "curve": curve,
-                      "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+EPOCHS = {"sts": 4, "nli": 4, "triplet": 1}
+FIGURES = {"sts": "Spearman x 100", "nli": "accuracy, %", "triplet": "accuracy, %"}
+SIDES = ("sbert-train", "sentence-transformers")
 
 
 def run(command):
@@ -79,77 +35,115 @@ def run(command):
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        sys.exit(f"{command[0]} failed: {said}")
+        sys.exit(f"failed: {' '.join(map(str, command))}\n{said}")
     return said, usage
 
 
-def ours(options, seed, folder):
-    """The same run by sbert-train."""
-    output = pathlib.Path(folder) / f"seed-{seed}"
-    command = [options.ours, "sts", f"--base={options.model}", "--columns=sentence1,sentence2,score",
-               "--train", options.data / "stsb-en-train.csv", "--output", output, f"--rate={RATE}",
-               f"--batch={BATCH}", f"--seed={seed}", "--quiet"]
-    if options.steps:
-        command += [f"--max-steps={options.steps}", "--order=random"]
-    else:
-        command += ["--dev", options.data / "stsb-en-dev.csv", f"--epochs={options.epochs}"]
-    _, usage = run(command)
-    log = [json.loads(line) for line in (output / "training/log.jsonl").read_text().splitlines()]
-    examples = options.steps * BATCH if options.steps else log[0]["examples"] * options.epochs
-    seconds, previous = 0.0, 0.0
-    for i, line in enumerate(log):  # what passed between two lines, but for evaluations
-        if line["type"] == "step":
-            if i == 0 or log[i - 1]["type"] != "evaluation":
-                seconds += line["seconds"] - previous
-            else:
-                examples -= BATCH
-            previous = line["seconds"]
-    curve = [line["value"] for line in log if line["type"] == "evaluation"]
-    return {"rate": examples / seconds, "curve": curve, "memory": usage.ru_maxrss / 1024}
+def seconds_of(log):
+    """What the steps of a log took, without evaluations and what was written beside them, and how many of
+    them could be counted."""
+    seconds, steps, previous = 0.0, 0, 0.0
+    for i, line in enumerate(log):
+        if line["type"] != "step":
+            continue
+        if i == 0 or log[i - 1]["type"] != "evaluation":
+            seconds += line["seconds"] - previous
+            steps += 1
+        previous = line["seconds"]
+    return seconds, steps
 
 
-def theirs(options, seed):
-    said, _ = run([sys.executable, __file__, "--reference", "--model", options.model, "--data", options.data,
-                   "--seed", seed, "--epochs", options.epochs, "--steps", options.steps])
+def ours(options, task, seed):
+    """A run by sbert-train. The command is given back as a user would type it."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for part in ("train", "dev"):
+            train_data.write(task, train_data.read(task, part, options.data), folder / f"{part}.jsonl")
+        words = [task, f"--rate={RATE}", f"--batch={BATCH}", f"--seed={seed}"]
+        words += ["--score-max=1"] if task == "sts" else []
+        words += ([f"--max-steps={options.steps}", "--order=random"] if options.steps
+                  else [f"--epochs={EPOCHS[task]}"])
+        files = ["--train", folder / "train.jsonl"]
+        files += [] if options.steps else ["--dev", folder / "dev.jsonl"]
+        output = folder / "output"
+        _, usage = run([options.ours.resolve(), *words, f"--base={options.model}", *files, "--output", output, "--quiet"])
+        log = [json.loads(line) for line in (output / "training/log.jsonl").read_text().splitlines()]
+    seconds, steps = seconds_of(log)
+    return {"rate": steps * BATCH / seconds, "seconds": seconds,
+            "curve": [line["value"] for line in log if line["type"] == "evaluation"],
+            "memory": usage.ru_maxrss / 1024}
+
+
+def theirs(options, task, seed):
+    program = pathlib.Path(__file__).with_name("train_reference.py")
+    said, _ = run([sys.executable, program, f"--task={task}", f"--model={options.model}",
+                   f"--data={options.data}", f"--seed={seed}", f"--epochs={EPOCHS[task]}",
+                   f"--steps={options.steps}", f"--batch={BATCH}", f"--rate={RATE}"])
     return json.loads(said.splitlines()[-1])
 
 
-def show(name, seed, figures):
-    curve = "  ".join(f"{value:.2f}" for value in figures["curve"])
-    print(f"{name:22} seed {seed}  {figures['rate']:6.1f} pairs/s  "
-          f"{figures['memory']:6.0f} MB  {curve}", flush=True)
+def figures_of(options, side, task, seed):
+    """Of a run that was made before, or of one made now."""
+    kept = options.results / f"{task}-{side}-{options.steps or 'whole'}-{seed}.json"
+    if options.resume and kept.exists():
+        return json.loads(kept.read_text())
+    figures = (ours if side == SIDES[0] else theirs)(options, task, seed)
+    part = kept.with_suffix(".part")
+    part.write_text(json.dumps(figures) + "\n")
+    part.replace(kept)
+    return figures
+
+
+def print_runs(options, task):
+    """Both sides of every seed: what they reached, and how they got there."""
+    print(f"\n{task}: {EPOCHS[task]} epochs, batch {BATCH}, rate {RATE}; the figure is {FIGURES[task]}\n")
+    print(f"| seed | | best | the curve | time | {'pairs' if task != 'triplet' else 'triplets'} a second | memory |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    runs = {side: [] for side in SIDES}
+    for seed in options.seeds:
+        for side in SIDES:
+            figures = figures_of(options, side, task, seed)
+            runs[side].append(figures)
+            print(f"| {seed} | {side} | {max(figures['curve'][1:]):.2f} | "
+                  f"{' '.join(f'{value:.2f}' for value in figures['curve'])} | "
+                  f"{figures['seconds']:.0f} s | {figures['rate']:.1f} | {figures['memory']:.0f} MB |", flush=True)
+    best = [statistics.mean(max(figures["curve"][1:]) for figures in runs[side]) for side in SIDES]
+    print(f"\nmean of {len(options.seeds)}: {best[0]:.2f} against {best[1]:.2f}", flush=True)
+    return runs
+
+
+def print_rates(options):
+    """Some steps of each, alternately, so that what else the machine does falls on both."""
+    print(f"STS, {options.steps} steps, batch {BATCH}, {len(os.sched_getaffinity(0))} threads\n")
+    print(f"| round | {SIDES[0]} | {SIDES[1]} | times | memory | | share |\n{'| --- ' * 7}|", flush=True)
+    ratios = []
+    for seed in options.seeds:
+        a, b = (figures_of(options, side, "sts", seed) for side in SIDES)
+        ratios.append(a["rate"] / b["rate"])
+        print(f"| {seed} | {a['rate']:.1f} pairs/s | {b['rate']:.1f} pairs/s | {ratios[-1]:.2f} | "
+              f"{a['memory']:.0f} MB | {b['memory']:.0f} MB | {a['memory'] / b['memory']:.2f} |", flush=True)
+    print(f"\nmedian: {statistics.median(ratios):.2f} times {SIDES[1]}'")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ours")
+    parser.add_argument("--ours", type=pathlib.Path, required=True)
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--results", type=pathlib.Path, required=True)
+    parser.add_argument("--tasks", type=lambda text: text.split(","), default=list(EPOCHS))
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[1, 2, 3])
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--reference", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=40, help="with --quick")
     options = parser.parse_args()
-    if options.reference:
-        return reference(options)
-    if options.quick and not options.steps:
-        options.steps = 40
-    results = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in map(int, options.seeds.split(",")):
-            pair = ours(options, seed, folder), theirs(options, seed)
-            show("sbert-train", seed, pair[0])
-            show("sentence-transformers", seed, pair[1])
-            results.append(pair)
-    count = len(results)
-    for key, name in (("rate", "speed"), ("memory", "memory")):
-        mean = [sum(pair[i][key] for pair in results) / count for i in range(2)]
-        print(f"{name}: {mean[0] / mean[1]:.2f} times sentence-transformers'")
-    if not options.steps:
-        best = [sum(max(pair[i]["curve"][1:]) for pair in results) / count for i in range(2)]
-        print(f"best development Spearman, mean of {count}: {best[0]:.2f} against {best[1]:.2f}")
+    options.results.mkdir(parents=True, exist_ok=True)
+    if options.quick:
+        return print_rates(options)
+    options.steps = 0
+    for task in options.tasks:
+        print_runs(options, task)
+    return None
 
 
 if __name__ == "__main__":
