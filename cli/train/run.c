@@ -16,9 +16,9 @@ static json_t *describe_state(const struct run *run)
     for (size_t i = 0; i < run->curve_count; i++)
         json_array_append_new(
             curve, json_pack("[I, f]", (json_int_t)run->curve[i].step, run->curve[i].value));
-    return json_pack("{s:o, s:[I, f], s:f, s:f}", "curve", curve, "best",
+    return json_pack("{s:o, s:[I, f], s:f, s:f, s:I}", "curve", curve, "best",
                      (json_int_t)run->best.step, run->best.value, "loss", run->mean_loss, "seconds",
-                     run_seconds(run));
+                     run_seconds(run), "log", (json_int_t)run_log_size(run));
 }
 
 static int save(const struct run *run, struct err *err)
@@ -69,10 +69,24 @@ static int restore(struct run *run, struct err *err)
         if (r == 0)
             r = add_figure(run, &figure, err);
     }
+    const json_t *log = json_object_get(state, "log");
+    if (r == 0 && (!json_is_integer(log) || json_integer_value(log) < 0))
+        r = ERR_CORRUPT;
+    if (r == 0)
+        r = run_cut_log(run, (size_t)json_integer_value(log), err);
     if (r == ERR_CORRUPT)
         err_set(err, r, "%s: the figures in its state are not what they must be", run->checkpoint);
     json_decref(state);
     return r;
+}
+
+static void log_start(struct run *run)
+{
+    run_log(run,
+            json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "type", "start", "base", run->options->base,
+                      "examples", (json_int_t)run->train.count, "development examples",
+                      (json_int_t)run->dev.count, "steps", (json_int_t)run->trainer.total_steps,
+                      "seed", (json_int_t)run->trainer.settings.seed));
 }
 
 /* Writes the model, and the card with the figures so far. */
@@ -194,6 +208,8 @@ int run_training(const struct run_options *options)
         r = restore(&run, &err);
     run.started = clock_now();
     run.first_step = run.trainer.step;
+    if (r == 0)
+        log_start(&run);
     if (r == 0 && !options->resume)
         r = look(&run, &err);
     bool ready = r == 0;

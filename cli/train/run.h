@@ -60,7 +60,16 @@ void run_show_figure(struct run *run, const struct figure *figure, bool best);
 void run_log(struct run *run, json_t *line); /* takes `line` over; NULL is passed over */
 double run_seconds(const struct run *run);   /* of all runs together */
 
-/* setup.c: model, data and output folder. */
+/* setup.c: model and data. It opens the folder last, when nothing else can be wrong. */
 int run_set_up(struct run *run, struct err *err);
+
+/* folder.c: the output folder and the log in it. ERR_CONFLICT where something else is there,
+ * ERR_BUSY where another run is at work in it. */
+int run_open_folder(struct run *run, struct err *err);
+
+/* A checkpoint keeps the log's size, to which a run that goes on from it cuts the log: what was
+ * logged after it happens again. */
+size_t run_log_size(const struct run *run);
+int run_cut_log(const struct run *run, size_t size, struct err *err);
 
 #endif

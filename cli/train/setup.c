@@ -1,10 +1,6 @@
-/* Making a run ready: the model, its examples, and the folder that it writes to. */
-#include <dirent.h>
-#include <errno.h>
+/* Making a run ready: the model and its examples. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/file.h"
 #include "cli/terminal.h"
 #include "cli/train/run.h"
 #include "encoder/model/registry.h"
@@ -155,59 +151,14 @@ static int open_model(struct run *run, struct err *err)
     return r;
 }
 
-/* --- the output folder --- */
-
-static bool has_entries(const char *folder)
-{
-    DIR *directory = opendir(folder);
-    size_t count = 0;
-
-    while (directory && readdir(directory))
-        count++;
-    if (directory)
-        closedir(directory);
-    return count > 2; /* "." and ".." */
-}
-
-static int prepare_output(struct run *run, struct err *err)
-{
-    const char *output = run->options->output;
-    char *below = file_join(output, "training");
-    int r = below ? 0 : err_memory(err, output);
-
-    if (r == 0 && !run->options->resume && has_entries(output))
-        r = err_set(err, ERR_CONFLICT,
-                    "%s is not empty; name another --output, or go on with its run by --resume",
-                    output);
-    if (r == 0)
-        r = file_make_folder(below, 0755, err);
-    if (r == 0) {
-        run->checkpoint = file_join(below, "checkpoint.safetensors");
-        run->log_path = file_join(below, "log.jsonl");
-        r = run->checkpoint && run->log_path ? 0 : err_memory(err, output);
-    }
-    if (r == 0 && run->options->resume && !file_exists(run->checkpoint))
-        r = err_set(err, ERR_NOT_FOUND, "%s has no checkpoint to go on from", below);
-    if (r == 0 && !(run->log = fopen(run->log_path, run->options->resume ? "a" : "w")))
-        r = err_set_errno(err, errno, "cannot write %s", run->log_path);
-    free(below);
-    return r;
-}
-
 int run_set_up(struct run *run, struct err *err)
 {
     int r = read_data(run, err);
     if (r == 0)
         r = open_model(run, err);
     if (r == 0)
-        r = prepare_output(run, err);
-    if (r < 0)
-        return r;
-    report_data(run);
-    run_log(run,
-            json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "type", "start", "base", run->options->base,
-                      "examples", (json_int_t)run->train.count, "development examples",
-                      (json_int_t)run->dev.count, "steps", (json_int_t)run->trainer.total_steps,
-                      "seed", (json_int_t)run->trainer.settings.seed));
-    return 0;
+        r = run_open_folder(run, err);
+    if (r == 0)
+        report_data(run);
+    return r;
 }

@@ -1,6 +1,7 @@
 """sbert-train on the tiny models of tests/golden: a few steps, going on after an interruption, what
 is wrong with data, and what it writes being served."""
 
+import fcntl
 import json
 import random
 import re
@@ -133,6 +134,35 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(pairs, tmp_path):
     assert weights(parts) == weights(whole)
     assert figures(parts) == figures(whole)
     assert not (parts / "training/checkpoint.safetensors").exists()
+
+
+def test_a_run_that_is_killed_again_and_again_goes_on_to_the_same_bits(pairs, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    arguments = ["--train", pairs, "--dev", pairs, "--max-steps=120", "--evaluate=1"]
+    log, checkpoint = parts / "training/log.jsonl", parts / "training/checkpoint.safetensors"
+    for goal in (10, 30, 50, 70, 90):  # it writes a checkpoint at each step, so some are cut in two
+        process = subprocess.Popen(command("sts", parts, *arguments, *(["--resume"] if goal > 10 else [])),
+                                   stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: process.poll() is not None
+                   or checkpoint.exists() and f'"step": {goal}' in log.read_text().replace('":', '": '))
+        process.kill()
+        assert process.wait(DEADLINE) == -signal.SIGKILL, process.stderr.read()
+    with log.open("a") as file:
+        file.write('{"type":"st')  # as if it had been killed in a line
+    (parts / "training/checkpoint.safetensors.tmp.abc123").write_text("half")
+    trained("sts", parts, *arguments, "--resume")
+    trained("sts", whole, *arguments)
+    assert weights(parts) == weights(whole)
+    assert [line["step"] for line in log_of(parts) if line["type"] == "step"] == list(range(1, 121))
+    assert figures(parts) == figures(whole)
+    assert sorted(path.name for path in (parts / "training").iterdir()) == ["log.jsonl"]
+
+
+def test_two_runs_do_not_share_an_output_folder(stopped, pairs):
+    with (stopped / "training/log.jsonl").open("a") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        done = train("sts", stopped, "--train", pairs, "--epochs=10000", "--resume")
+    assert done.returncode == 2 and "another run is writing" in done.stderr
 
 
 @pytest.fixture
