@@ -2,6 +2,7 @@
  * files copied beside them, so that what loaded the base loads the result. */
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +14,22 @@
 #include "encoder/model/weights.h"
 #include "encoder/train/tensor_file.h"
 #include "encoder/train/trainer.h"
+#include "encoder/transformer/weight_cache.h"
 
 enum { NAME_SIZE = 256, COPY_LIMIT = 64 << 20 };
 
 /* --- the small files --- */
 
-/* Weights are written anew or would be those of the base, and its card is not the result's. */
+/* Weights, packed ones too, are written anew or would be those of the base, and its card is not the
+ * result's. */
 static bool is_left_out(const char *name)
 {
     static const char *const endings[] = {".safetensors", ".bin",        ".h5", ".onnx", ".msgpack",
                                           ".ot",          ".index.json", ".md", ".tmp"};
     size_t length = strlen(name);
 
-    if (name[0] == '.' || strcmp(name, "config.json") == 0)
+    if (name[0] == '.' || strcmp(name, "config.json") == 0 ||
+        fnmatch(WEIGHT_CACHE_PATTERN "*", name, 0) == 0)
         return true;
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t ending = strlen(endings[i]);
@@ -43,7 +47,8 @@ static int copy_file(const char *from_folder, const char *to_folder, const char 
     size_t size;
     int r = from && to ? 0 : err_memory(err, name);
 
-    if (r == 0 && stat(from, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (r == 0 && stat(from, &status) == 0 && S_ISREG(status.st_mode) &&
+        status.st_size <= COPY_LIMIT) {
         r = file_read(&data, &size, from, COPY_LIMIT, err);
         if (r == 0)
             r = file_write(to, data, size, 0644, err);
@@ -54,7 +59,8 @@ static int copy_file(const char *from_folder, const char *to_folder, const char 
     return r;
 }
 
-/* Copies the small files of a folder; `with_config` its config.json too. */
+/* Copies the small files of a folder, to which all that describes a model belongs; `with_config`
+ * its config.json too. */
 static int copy_files(const char *from, const char *to, bool with_config, struct err *err)
 {
     DIR *folder = opendir(from);

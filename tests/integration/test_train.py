@@ -280,6 +280,19 @@ def test_a_model_just_trained_is_served(pairs, tmp_path):
         daemon.stop()
 
 
+def test_what_belongs_to_the_base_alone_is_not_copied(pairs, tmp_path):
+    base, output = tmp_path / "base", tmp_path / "out"
+    shutil.copytree(GOLDEN / "mean-64", base)
+    for name in ("README.md", "pytorch_model.bin", "sbertd-f32-avx2.weights", "notes.txt"):
+        (base / name).write_text("of the base")
+    with (base / "archive").open("wb") as large:
+        large.truncate(100 << 20)
+    trained("sts", output, "--train", pairs, "--max-steps=1", f"--base={base}")
+    assert (output / "notes.txt").read_text() == "of the base"
+    assert (output / "README.md").read_text() != "of the base"
+    assert not {"pytorch_model.bin", "sbertd-f32-avx2.weights", "archive"} & {path.name for path in output.iterdir()}
+
+
 def test_frozen_parts_keep_their_bits(pairs, tmp_path):
     output = tmp_path / "out"
     trained("sts", output, "--train", pairs, "--max-steps=3", "--freeze-embeddings",
