@@ -24,7 +24,8 @@ struct bf16_block {
     size_t x_stride, rows;         /* strides count numbers of the kind */
     const uint32_t *panel;         /* (pairs, panel_width), 64-byte aligned */
     size_t pairs;
-    const float *bias; /* (panel_width) */
+    const uint32_t *next; /* the panel that comes after, to be fetched meanwhile; or NULL */
+    const float *bias;    /* (panel_width) */
     enum activation activation;
     size_t columns; /* <= panel_width */
 

@@ -7,6 +7,7 @@
 
 #ifdef __x86_64__
 #include "encoder/kernels/vec_avx2.inc"
+#include "encoder/kernels/vec_functions.inc"
 
 typedef __m256i pairs;
 
@@ -48,6 +49,11 @@ INLINE void vec_store_bf16(uint16_t *p, vec a)
     __m256i upper = _mm256_srli_epi32(chosen, 16);
     _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi32(_mm256_castsi256_si128(upper),
                                                             _mm256_extracti128_si256(upper, 1)));
+}
+
+INLINE vec vec_gelu_to_round(vec x)
+{
+    return vec_gelu(x);
 }
 
 /* 4 x 2 sums, both halves of 2 panel vectors and of a broadcast fill 14 of the 16 registers. */

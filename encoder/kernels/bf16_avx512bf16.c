@@ -7,6 +7,8 @@
 
 #ifdef __x86_64__
 #include "encoder/kernels/vec_avx512.inc"
+/* over its vectors */
+#include "encoder/kernels/bf16_gelu_avx512.inc"
 
 typedef __m512i pairs;
 

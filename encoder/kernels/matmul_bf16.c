@@ -13,8 +13,13 @@
 #include "encoder/kernels/bf16.h"
 #include "encoder/kernels/matmul_panels.h"
 
-/* As much of x as in f32. Where y is bfloat16 a sum cannot wait in it, so it is made in one go. */
-enum { PAIRS_BLOCK = 384 };
+enum {
+    /* As much of x as in f32. Where y is bfloat16 a sum cannot wait in it, so it is made in one go.
+     */
+    PAIRS_BLOCK = 384,
+    /* From so many on, work on a panel is long enough for the next one to come meanwhile. */
+    FETCH_ROWS = 64,
+};
 
 static size_t round_up(size_t size, size_t unit)
 {
@@ -78,6 +83,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
     const struct bf16_kernels *bf16 = bf16_kernels_of(weight->kernels);
     size_t width = bf16->panel_width, out = weight->out, pairs = (weight->in + 1) / 2;
     size_t step = product->convert ? pairs : PAIRS_BLOCK;
+    bool fetch = rows >= FETCH_ROWS;
     size_t y_size = product->convert ? sizeof(uint16_t) : sizeof(float);
     const float *bias = weight->packed;
     const uint32_t *panels =
@@ -97,6 +103,7 @@ static void run_rows(const struct matmul_product *product, size_t row, size_t ro
         for (size_t panel = first; panel < last; panel++) {
             size_t column = panel * width, at = row * block.y_stride + column;
             block.panel = panels + column * pairs + k * width;
+            block.next = fetch && panel + 1 < last ? block.panel + pairs * width : NULL;
             block.bias = k == 0 ? bias + column : NULL;
             block.columns = out - column < width ? out - column : width;
             block.y = product->convert ? NULL : (float *)product->y + at;

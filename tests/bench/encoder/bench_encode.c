@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     struct encoder_text *texts;
     struct err err = {0};
     char *folder, *data;
-    size_t size;
+    size_t size = 0;
 
     parse_arguments(argc, argv, &arguments);
     double start = now();

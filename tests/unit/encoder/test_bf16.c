@@ -138,6 +138,7 @@ static void make_fixture(struct fixture *fixture, int t, size_t rows, size_t pai
         .rows = rows,
         .panel = fixture->panel,
         .pairs = pairs,
+        .next = fixture->panel,
         .bias = fixture->bias,
         .activation = ACTIVATION_RELU,
         .columns = columns,
@@ -214,12 +215,14 @@ static void blocks_agree_with_double(void **state)
 static void sums_for_the_next_product_are_those_in_f32_rounded(void **state)
 {
     (void)state;
+    static const enum activation activations[] = {ACTIVATION_IDENTITY, ACTIVATION_RELU,
+                                                  ACTIVATION_GELU_TANH};
     for (int t = 0; t < table_count; t++)
-        for (size_t rows = 1; rows < 32; rows += 3) {
+        for (size_t rows = 1; rows < 32; rows++) {
             struct fixture fixture;
             size_t width = tables[t]->panel_width;
             make_fixture(&fixture, t, rows, 33, width);
-            fixture.block.activation = ACTIVATION_GELU;
+            fixture.block.activation = activations[rows % 3];
             tables[t]->multiply_block(&fixture.block);
             fixture.block.y = NULL;
             fixture.block.y_bf16 = fixture.y_bf16;
@@ -232,6 +235,35 @@ static void sums_for_the_next_product_are_those_in_f32_rounded(void **state)
                                      bf16_of_float(fixture.y[r * f32_stride + c]));
             release_fixture(&fixture);
         }
+}
+
+/* The sums are the biases here, which go through GELU's range, and its tails. */
+static void gelu_before_rounding_is_right_to_1e_5(void **state)
+{
+    (void)state;
+    for (int t = 0; t < table_count; t++) {
+        struct fixture fixture;
+        size_t rows = 15, width = tables[t]->panel_width;
+        make_fixture(&fixture, t, rows, 3, width);
+        memset(fixture.x, 0, rows * fixture.block.x_stride * sizeof *fixture.x);
+        fixture.block.activation = ACTIVATION_GELU;
+        fixture.block.y = NULL;
+        fixture.block.y_bf16 = fixture.y_bf16;
+        for (double from = -9; from < 9; from += 0.0013 * (double)width) {
+            for (size_t c = 0; c < width; c++)
+                fixture.bias[c] = (float)(from + 0.0013 * (double)c);
+            tables[t]->multiply_block(&fixture.block);
+            for (size_t i = 0; i < rows * width; i++) {
+                double x = (double)fixture.bias[i % width], wanted = x / 2 * (1 + erf(x / sqrt(2)));
+                double slack = 1.1e-5 < 1e-4 * fabs(x) ? 1.1e-5 : 1e-4 * fabs(x);
+                float got = widen(fixture.y_bf16[i / width * fixture.block.y_stride + i % width]);
+                if (!(fabs((double)got - wanted) <= slack + fabs(wanted) / 256 * 1.002))
+                    fail_msg("%s: GELU of %.9g is %.9g, not %.9g", tables[t]->isa, x, (double)got,
+                             wanted);
+            }
+        }
+        release_fixture(&fixture);
+    }
 }
 
 /* --- whole products, by the tables that are chosen here --- */
@@ -378,6 +410,7 @@ int main(void)
         cmocka_unit_test(every_table_converts_alike),
         cmocka_unit_test(blocks_agree_with_double),
         cmocka_unit_test(sums_for_the_next_product_are_those_in_f32_rounded),
+        cmocka_unit_test(gelu_before_rounding_is_right_to_1e_5),
         cmocka_unit_test(a_row_has_the_same_bits_wherever_it_stands_and_in_any_parts),
         cmocka_unit_test(the_packed_form_may_be_given),
     };
