@@ -1,4 +1,4 @@
-"""Retrieval: Cranfield and MED, documents being title and text, ranked to depth 1,000.
+"""Retrieval: Cranfield and MED, documents being title and text, ranked to some depth (1,000).
 
 nDCG@10, MAP and recall@100 by the definitions of trec_eval, computed here and, where the package
 ir-measures is there, held to its figures. A collection as small as these is scanned, so that its
@@ -13,7 +13,6 @@ import time
 
 import numpy
 
-DEPTH = 1000
 TAIL = 8192  # vectors that may wait for the graph (index/index.c)
 NAMES = ("cranfield", "med")
 
@@ -85,20 +84,20 @@ def check_measures(ranking, judgements, ours):
     return True
 
 
-def daemon_ranking(daemon, collection, queries, exact, prefix=""):
+def daemon_ranking(daemon, collection, queries, depth, exact, prefix=""):
     ranking = {}
     for key, text in queries.items():
-        found = daemon.search(collection, text, DEPTH, exact)
+        found = daemon.search(collection, text, depth, exact)
         ranking[key] = [(name[len(prefix):] if name.startswith(prefix) else name, score) for name, score in found]
     return ranking
 
 
-def reference_ranking(reference, documents, queries):
+def reference_ranking(reference, documents, queries, depth):
     keys = [key for key, text in documents.items() if text]
     vectors, asked = reference.embed([documents[key] for key in keys]), reference.embed(list(queries.values()))
     ranking = {}
     for key, scores in zip(queries, asked @ vectors.T):
-        order = numpy.argsort(-scores, kind="stable")[:DEPTH]
+        order = numpy.argsort(-scores, kind="stable")[:depth]
         ranking[key] = [(keys[i], float(scores[i])) for i in order]
     return ranking
 
@@ -119,14 +118,14 @@ def share_found(approximate, exact, depth):
     return sum(shares) / len(shares)
 
 
-def print_tables(collections, crowd, reference, daemons, say):
+def print_tables(collections, crowd, depth, reference, daemons, say):
     rows = {name: [] for name in collections}
     notes = []
     for precision, daemon in daemons.items():
         for name, (documents, queries, _) in collections.items():
             say(f"{precision}: {name}")
             daemon.add(name, documents)
-            rows[name].append((f"sbertd, {precision}, exact", daemon_ranking(daemon, name, queries, True)))
+            rows[name].append((f"sbertd, {precision}, exact", daemon_ranking(daemon, name, queries, depth, True)))
         if not crowd:
             continue
         say(f"{precision}: adding {len(crowd):,} documents")
@@ -135,17 +134,17 @@ def print_tables(collections, crowd, reference, daemons, say):
         index = wait_for_graph(daemon, "crowd")
         for name, (_, queries, _) in collections.items():
             say(f"{precision}: {name} among the crowd")
-            both = [daemon_ranking(daemon, "crowd", queries, exact, f"{name}/") for exact in (True, False)]
+            both = [daemon_ranking(daemon, "crowd", queries, depth, exact, f"{name}/") for exact in (True, False)]
             rows[name] += [(f"sbertd, {precision}, in the crowd, {how}", ranking)
                            for how, ranking in zip(("exact", "by the graph"), both)]
-            notes.append(f"{name}, {precision}: of the exact first 10, 100 and 1,000 in the crowd the graph found "
-                         + ", ".join(f"{100 * share_found(both[1], both[0], depth):.2f}" for depth in (10, 100, DEPTH))
-                         + f"% ({index['vectors'] - index['unlinked']:,} of {index['vectors']:,} passages linked)")
+            shares = ", ".join(f"{100 * share_found(both[1], both[0], first):.2f}" for first in (10, 100, depth))
+            notes.append(f"{name}, {precision}: of the exact first 10, 100 and {depth:,} in the crowd the graph found "
+                         f"{shares}% ({index['vectors'] - index['unlinked']:,} of {index['vectors']:,} passages linked)")
     checked = True
     for name, (documents, queries, judgements) in collections.items():
         print(f"\n| {name}: {len(documents):,} documents, {len(queries)} queries | nDCG@10 | MAP | recall@100 |\n"
               "| --- | --- | --- | --- |")
-        theirs = [(f"{reference.name}, exact", reference_ranking(reference, documents, queries))] if reference else []
+        theirs = [(f"{reference.name}, exact", reference_ranking(reference, documents, queries, depth))] if reference else []
         for label, ranking in theirs + rows[name]:
             values = measure(ranking, judgements)
             checked &= check_measures(ranking, judgements, values)
