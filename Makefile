@@ -263,6 +263,12 @@ bench-headline: all $(O)/bench/index/bench_pairs $(CACHE)/bench-venv/peers ## th
 	@$(BENCH_PYTHON) tests/bench/headline.py --bin $(BIN) --bench-pairs $(O)/bench/index/bench_pairs \
 	    --sentences '$(dir $(BENCH_LINES))' $(if $(QUICK),--quick)
 
+PAIRS_SIZE ?= 1000000
+.PHONY: bench-pairs
+bench-pairs: all $(O)/bench/index/bench_pairs $(INDEX_PYTHON) ## the best pairs of PAIRS_SIZE=1000000 texts by a graph
+	@$(INDEX_PYTHON) tests/bench/index/corpus.py $(BIN)/sbert-encode '$(TEST_DATA)' '$(CACHE)/bench-index' $(PAIRS_SIZE)
+	@$(O)/bench/index/bench_pairs -o $$(ls '$(CACHE)'/bench-index/part-???.npy | head -n $$(($(PAIRS_SIZE) / 20000)))
+
 .PHONY: bench-instructions
 bench-instructions: $(O)/bench/encoder/bench_instructions ## count instructions against the baseline (UPDATE=1: set it)
 	@/usr/bin/python3 tests/bench/instructions.py --program $< $(if $(UPDATE),--update) \
