@@ -9,57 +9,43 @@
 #include "cli/encode/source.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
-#include "encoder/encoder.h"
+#include "cli/worker.h"
 #include "encoder/model/model.h"
 #include "encoder/model/registry.h"
 
-/* A model with a crew at work on it. */
-struct worker {
-    struct encoder *encoder;
-    struct encoder_crew *crew;
-    const char *prompt; /* before every text; NULL: nothing */
+/* A worker, and what is put before every text. */
+struct prompted {
+    struct worker worker;
+    const char *prompt; /* NULL: nothing */
     size_t dimension, max_seq_length;
 };
 
-static void worker_close(struct worker *worker)
+static int prompted_open(struct prompted *prompted, const struct encode_options *options,
+                         struct err *err)
 {
-    encoder_crew_close(worker->crew);
-    encoder_close(worker->encoder);
-    *worker = (struct worker){0};
-}
+    const struct encoder_options how = {.precision = options->precision,
+                                        .max_seq_length = options->max_seq_length,
+                                        .escape_special_tokens = options->escape_special_tokens};
 
-static int worker_open(struct worker *worker, const struct encode_options *options, struct err *err)
-{
-    struct encoder_options how = {.precision = options->precision,
-                                  .max_seq_length = options->max_seq_length,
-                                  .escape_special_tokens = options->escape_special_tokens};
-    char *folder;
-
-    *worker = (struct worker){0};
-    int r = registry_resolve(&folder, options->model, err);
+    *prompted = (struct prompted){0};
+    int r = worker_open(&prompted->worker, options->model, &how, options->threads, err);
     if (r < 0)
         return r;
-    r = encoder_open(&worker->encoder, folder, &how, err);
-    free(folder);
-    if (r < 0)
-        return r;
-    const struct encoder_info *info = encoder_info(worker->encoder);
-    worker->dimension = info->dimension;
-    worker->max_seq_length = info->max_seq_length;
-    worker->prompt = options->prompt ? options->prompt : info->default_prompt;
+    const struct encoder_info *info = encoder_info(prompted->worker.encoder);
+    prompted->dimension = info->dimension;
+    prompted->max_seq_length = info->max_seq_length;
+    prompted->prompt = options->prompt ? options->prompt : info->default_prompt;
     if (options->prompt_name)
-        r = encoder_prompt(worker->encoder, options->prompt_name, &worker->prompt, err);
-    if (r == 0)
-        r = encoder_crew_open(&worker->crew, worker->encoder, options->threads, false, err);
+        r = encoder_prompt(prompted->worker.encoder, options->prompt_name, &prompted->prompt, err);
     if (r < 0)
-        worker_close(worker);
+        worker_close(&prompted->worker);
     return r;
 }
 
 /* Everything that one run needs. */
 struct run {
     const struct encode_options *options;
-    struct worker worker;
+    struct prompted model;
     struct source source;
     struct chunk chunk;
     struct npy npy;
@@ -82,7 +68,7 @@ static int make_room(struct run *run, struct err *err)
     run->capacity = 0;
     run->usage = calloc(run->chunk.count, sizeof *run->usage);
     run->vectors = NULL;
-    if (!__builtin_mul_overflow(run->chunk.count, run->worker.dimension, &floats))
+    if (!__builtin_mul_overflow(run->chunk.count, run->model.dimension, &floats))
         run->vectors = calloc(floats, sizeof *run->vectors);
     if (!run->vectors || !run->usage)
         return err_memory(err, "the vectors");
@@ -112,7 +98,7 @@ static int encode_chunk(void *argument, struct err *err)
     size_t count = run->chunk.count;
     int r = make_room(run, err);
     if (r == 0)
-        r = encoder_encode(run->worker.crew, run->chunk.texts, count, run->worker.prompt,
+        r = encoder_encode(run->model.worker.crew, run->chunk.texts, count, run->model.prompt,
                            run->vectors, run->usage, run->options->cancel, err);
     if (r < 0)
         return r;
@@ -122,7 +108,7 @@ static int encode_chunk(void *argument, struct err *err)
     if (run->to_file)
         r = npy_write(&run->npy, run->vectors, count, err);
     else
-        print_vectors(run->vectors, count, run->worker.dimension);
+        print_vectors(run->vectors, count, run->model.dimension);
     show_progress(run);
     return r;
 }
@@ -145,9 +131,9 @@ static int run_encoding(struct run *run, struct err *err)
 
     int r = source_open(&run->source, options, err);
     if (r == 0)
-        r = worker_open(&run->worker, options, err);
+        r = prompted_open(&run->model, options, err);
     if (r == 0 && run->to_file)
-        r = npy_begin(&run->npy, options->output, run->worker.dimension, err);
+        r = npy_begin(&run->npy, options->output, run->model.dimension, err);
     if (r < 0)
         return r;
     progress_start(&run->progress, "encoding", "bytes",
@@ -160,10 +146,10 @@ static int run_encoding(struct run *run, struct err *err)
     else if (run->to_file)
         npy_abort(&run->npy);
     if (r == 0)
-        source_report(&run->source, "texts", run->worker.max_seq_length, run->truncated);
+        source_report(&run->source, "texts", run->model.max_seq_length, run->truncated);
     if (r == 0 && run->to_file && !quiet)
-        fprintf(stderr, "computed in %s (%s)\n", encoder_info(run->worker.encoder)->precision,
-                encoder_info(run->worker.encoder)->precision_reason);
+        fprintf(stderr, "computed in %s (%s)\n", encoder_info(run->model.worker.encoder)->precision,
+                encoder_info(run->model.worker.encoder)->precision_reason);
     return r;
 }
 
@@ -211,8 +197,8 @@ int encode_vectors(const struct encode_options *options)
     }
     r = run_encoding(&run, &err);
     if (r == 0 && options->shape)
-        print_shape(options, run.count, run.worker.dimension);
-    worker_close(&run.worker);
+        print_shape(options, run.count, run.model.dimension);
+    worker_close(&run.model.worker);
     source_close(&run.source);
     chunk_release(&run.chunk);
     free(run.vectors);
@@ -223,24 +209,24 @@ int encode_vectors(const struct encode_options *options)
 int encode_similarity(const struct encode_options *options, const char *a, const char *b)
 {
     struct err err;
-    struct worker worker;
+    struct prompted model;
     struct encode_options how = *options;
     const struct encoder_text pair[] = {{.text = a, .size = strlen(a)},
                                         {.text = b, .size = strlen(b)}};
     /* Four decimals of two texts: there is no time to save. */
     if (how.precision == PRECISION_AUTO)
         how.precision = PRECISION_F32;
-    if (worker_open(&worker, &how, &err) < 0)
+    if (prompted_open(&model, &how, &err) < 0)
         return terminal_fail(&err);
-    size_t dimension = worker.dimension;
+    size_t dimension = model.dimension;
     float *vectors = calloc(dimension, 2 * sizeof *vectors);
-    int r = vectors ? encoder_encode(worker.crew, pair, 2, worker.prompt, vectors, NULL,
+    int r = vectors ? encoder_encode(model.worker.crew, pair, 2, model.prompt, vectors, NULL,
                                      options->cancel, &err)
                     : err_memory(&err, "the vectors");
     if (r == 0)
-        printf("%.4f\n", encoder_similarity(encoder_info(worker.encoder)->similarity, vectors,
+        printf("%.4f\n", encoder_similarity(encoder_info(model.worker.encoder)->similarity, vectors,
                                             vectors + dimension, dimension));
     free(vectors);
-    worker_close(&worker);
+    worker_close(&model.worker);
     return r < 0 ? terminal_fail(&err) : EXIT_FOUND;
 }

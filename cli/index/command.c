@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json_text.h"
+#include "cli/terminal.h"
 
 enum { OPTION_SOCKET = 512 };
 
@@ -67,6 +68,23 @@ struct client_options command_client(const struct command_common *common,
                                    .timeout_seconds = timeout_seconds,
                                    .retry_seconds = retry_seconds,
                                    .cancel = cancel};
+}
+
+int command_main(const struct command_common *common, const volatile sig_atomic_t *cancel,
+                 int (*work)(struct client *client, void *argument, struct err *err),
+                 void *argument)
+{
+    const struct client_options options = command_client(common, cancel);
+    struct client *client = NULL;
+    struct err err = {0};
+    int r = client_open(&client, &options, &err);
+    if (r == 0)
+        r = work(client, argument, &err);
+    bool missing = client && client_status(client) == 404;
+    client_close(client);
+    if (r < 0)
+        terminal_fail(&err);
+    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
 }
 
 int command_print_json(const json_t *json, struct err *err)

@@ -28,6 +28,12 @@ unsigned long command_count(struct argp_state *state, const char *text, unsigned
 struct client_options command_client(const struct command_common *common,
                                      const volatile sig_atomic_t *cancel);
 
+/* The frame of a command that asks the daemon: has `work` done with a connection, and gives the
+ * program's exit code, EXIT_NOTHING where the daemon knows of no such thing (404). */
+int command_main(const struct command_common *common, const volatile sig_atomic_t *cancel,
+                 int (*work)(struct client *client, void *argument, struct err *err),
+                 void *argument);
+
 /* Prints a value on one line of standard output. ERR_MEMORY, also where `json` is NULL. */
 int command_print_json(const json_t *json, struct err *err);
 

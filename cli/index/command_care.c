@@ -105,8 +105,9 @@ static void show_progress(const struct arguments *arguments)
     client_close(client);
 }
 
-static int back_up(struct client *client, const struct arguments *arguments, struct err *err)
+static int back_up(struct client *client, void *argument, struct err *err)
 {
+    const struct arguments *arguments = argument;
     char path[PATH_MAX];
     json_t *answer = NULL;
     int r = absolute(arguments->file, path, err);
@@ -144,17 +145,8 @@ int sbert_index_backup(int argc, char **argv, struct command_common common)
         NULL,
         NULL};
     struct arguments arguments = {.common = common};
-    struct client *client = NULL;
-    struct err err = {0};
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    struct client_options options = command_client(&arguments.common, NULL);
-    int r = client_open(&client, &options, &err);
-    if (r == 0)
-        r = back_up(client, &arguments, &err);
-    client_close(client);
-    if (r < 0)
-        return terminal_fail(&err);
-    return terminal_finish(EXIT_FOUND);
+    return command_main(&arguments.common, NULL, back_up, &arguments);
 }
 
 /* --- restore --- */

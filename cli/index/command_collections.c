@@ -74,35 +74,32 @@ static error_t parse_stats(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
+static int show_stats(struct client *client, void *argument, struct err *err)
+{
+    const struct command_common *common = argument;
+    json_t *collection = NULL, *status = NULL;
+    int r = call_collection(client, "GET", common->collection, NULL, &collection, err);
+    if (r == 0)
+        r = client_call(client, "GET", "/v1/status", NULL, &status, err);
+    if (r == 0 && common->json) {
+        json_t *both = json_pack("{s:O, s:O}", "collection", collection, "status", status);
+        r = command_print_json(both, err);
+        json_decref(both);
+    } else if (r == 0) {
+        print_stats(collection, status);
+    }
+    json_decref(collection);
+    json_decref(status);
+    return r;
+}
+
 int sbert_index_stats(int argc, char **argv, struct command_common common)
 {
     static const struct argp parser = {
         NULL,     parse_stats, "",  "Shows a collection's numbers and the daemon's.",
         children, NULL,        NULL};
-    struct client *client = NULL;
-    struct err err = {0};
-    json_t *collection = NULL, *status = NULL;
     argp_parse(&parser, argc, argv, 0, NULL, &common);
-    struct client_options options = command_client(&common, NULL);
-    int r = client_open(&client, &options, &err);
-    if (r == 0)
-        r = call_collection(client, "GET", common.collection, NULL, &collection, &err);
-    if (r == 0)
-        r = client_call(client, "GET", "/v1/status", NULL, &status, &err);
-    if (r == 0 && common.json) {
-        json_t *both = json_pack("{s:O, s:O}", "collection", collection, "status", status);
-        r = command_print_json(both, &err);
-        json_decref(both);
-    } else if (r == 0) {
-        print_stats(collection, status);
-    }
-    bool missing = client && client_status(client) == 404;
-    json_decref(collection);
-    json_decref(status);
-    client_close(client);
-    if (r < 0)
-        terminal_fail(&err);
-    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
+    return command_main(&common, NULL, show_stats, &common);
 }
 
 /* --- collections --- */
@@ -229,25 +226,21 @@ static const struct argp_option table[] = {
      0},
     {0}};
 
+static int act(struct client *client, void *argument, struct err *err)
+{
+    const struct arguments *arguments = argument;
+    if (!arguments->action)
+        return list_collections(client, arguments, err);
+    return strcmp(arguments->action, "create") == 0 ? create(client, arguments, err)
+                                                    : drop(client, arguments, err);
+}
+
 static int run(const struct argp *parser, int argc, char **argv, struct arguments *arguments)
 {
-    struct client *client = NULL;
-    struct err err = {0};
     argp_parse(parser, argc, argv, 0, NULL, arguments);
-    struct client_options options = command_client(&arguments->common, NULL);
-    int r = client_open(&client, &options, &err);
-    if (r == 0 && !arguments->action)
-        r = list_collections(client, arguments, &err);
-    else if (r == 0 && strcmp(arguments->action, "create") == 0)
-        r = create(client, arguments, &err);
-    else if (r == 0)
-        r = drop(client, arguments, &err);
-    bool missing = client && client_status(client) == 404;
-    client_close(client);
+    int code = command_main(&arguments->common, NULL, act, arguments);
     json_decref(arguments->fields);
-    if (r < 0)
-        terminal_fail(&err);
-    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
+    return code;
 }
 
 int sbert_index_create(int argc, char **argv, struct command_common common)

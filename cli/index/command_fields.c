@@ -17,6 +17,7 @@ struct arguments {
     struct command_common common;
     const char *action;
     json_t *fields;
+    const volatile sig_atomic_t *cancel;
 };
 
 void fields_parse(struct argp_state *state, const char *argument, json_t **fields)
@@ -92,13 +93,12 @@ static bool all_ready(const json_t *fields)
 
 /* Looks again until the documents that were there are indexed. */
 static int wait_until_ready(struct client *client, const struct arguments *arguments,
-                            const volatile sig_atomic_t *cancel, json_t **collection,
-                            struct err *err)
+                            json_t **collection, struct err *err)
 {
     int r = 0;
     while (r == 0 && !all_ready(json_object_get(*collection, "fields"))) {
         const struct timespec pause = {.tv_nsec = POLL_MILLISECONDS * 1000000L};
-        if (*cancel)
+        if (*arguments->cancel)
             return err_set(err, ERR_CANCELLED, "the fields are indexed in the background");
         nanosleep(&pause, NULL);
         json_decref(*collection);
@@ -124,6 +124,19 @@ static int print_fields(const struct arguments *arguments, const json_t *collect
     return 0;
 }
 
+static int show_or_add(struct client *client, void *argument, struct err *err)
+{
+    struct arguments *arguments = argument;
+    json_t *collection = NULL;
+    int r = call(client, arguments->action ? "POST" : "GET", arguments, &collection, err);
+    if (r == 0 && arguments->action)
+        r = wait_until_ready(client, arguments, &collection, err);
+    if (r == 0)
+        r = print_fields(arguments, collection, err);
+    json_decref(collection);
+    return r;
+}
+
 int sbert_index_fields(int argc, char **argv, struct command_common common)
 {
     static const struct argp_child children[] = {{&command_common_parser, 0, NULL, 90}, {0}};
@@ -140,24 +153,9 @@ int sbert_index_fields(int argc, char **argv, struct command_common common)
         NULL,
         NULL};
     struct arguments arguments = {.common = common};
-    struct client *client = NULL;
-    struct err err = {0};
-    json_t *collection = NULL;
     argp_parse(&parser, argc, argv, 0, NULL, &arguments);
-    const volatile sig_atomic_t *cancel = signals_catch();
-    struct client_options options = command_client(&arguments.common, cancel);
-    int r = client_open(&client, &options, &err);
-    if (r == 0)
-        r = call(client, arguments.action ? "POST" : "GET", &arguments, &collection, &err);
-    if (r == 0 && arguments.action)
-        r = wait_until_ready(client, &arguments, cancel, &collection, &err);
-    if (r == 0)
-        r = print_fields(&arguments, collection, &err);
-    bool missing = client && client_status(client) == 404;
-    client_close(client);
-    json_decref(collection);
+    arguments.cancel = signals_catch();
+    int code = command_main(&arguments.common, arguments.cancel, show_or_add, &arguments);
     json_decref(arguments.fields);
-    if (r < 0)
-        terminal_fail(&err);
-    return terminal_finish(r == 0 ? EXIT_FOUND : missing ? EXIT_NOTHING : EXIT_ERROR);
+    return code;
 }

@@ -33,9 +33,9 @@ static void choose(const struct work *work, size_t set, const struct pair *pairs
 /* Encodes the pairs' texts in f32, in the place of the vectors they had. */
 static int encode_chosen(struct work *work, const struct pair *pairs, size_t count, struct err *err)
 {
-    struct sentences_encoder encoder;
-    int r = sentences_encoder_open(&encoder, work->options->model, PRECISION_F32,
-                                   work->options->threads, err);
+    const struct encoder_options options = {.precision = PRECISION_F32};
+    struct worker worker;
+    int r = worker_open(&worker, work->options->model, &options, work->options->threads, err);
     if (r < 0)
         return r;
     for (size_t set = 0; r == 0 && set < work->set_count; set++) {
@@ -45,10 +45,10 @@ static int encode_chosen(struct work *work, const struct pair *pairs, size_t cou
             break;
         }
         choose(work, set, pairs, count, chosen);
-        r = sentences_encode(&work->sets[set], &encoder, chosen, true, work->cancel, err);
+        r = sentences_encode(&work->sets[set], &worker, chosen, true, work->cancel, err);
         free(chosen);
     }
-    sentences_encoder_close(&encoder);
+    worker_close(&worker);
     return r;
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/progress.h"
-#include "encoder/model/registry.h"
 #include "index/pairs/product.h"
 
 /* Texts encoded between two looks at the progress. */
@@ -77,35 +76,6 @@ int sentences_read(struct sentences *sentences, const char *path,
     return r;
 }
 
-int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model,
-                           enum precision precision, int threads, struct err *err)
-{
-    const struct encoder_options options = {.precision = precision};
-    struct sentences_encoder encoder = {0};
-    char *folder;
-
-    int r = registry_resolve(&folder, model, err);
-    if (r < 0)
-        return r;
-    r = encoder_open(&encoder.encoder, folder, &options, err);
-    free(folder);
-    if (r == 0)
-        r = encoder_crew_open(&encoder.crew, encoder.encoder, threads, false, err);
-    if (r < 0) {
-        sentences_encoder_close(&encoder);
-        return r;
-    }
-    *ret_encoder = encoder;
-    return 0;
-}
-
-void sentences_encoder_close(struct sentences_encoder *encoder)
-{
-    encoder_crew_close(encoder->crew);
-    encoder_close(encoder->encoder);
-    *encoder = (struct sentences_encoder){0};
-}
-
 static int make_vectors(struct sentences *sentences, size_t dimension, struct err *err)
 {
     size_t floats;
@@ -126,13 +96,13 @@ struct stretch {
     float *vectors; /* (STRETCH, dimension) */
 };
 
-static int encode_stretch(struct sentences *sentences, const struct sentences_encoder *encoder,
+static int encode_stretch(struct sentences *sentences, const struct worker *worker,
                           struct stretch *stretch, const volatile sig_atomic_t *cancel,
                           struct err *err)
 {
-    const char *prompt = encoder_info(encoder->encoder)->default_prompt;
+    const char *prompt = encoder_info(worker->encoder)->default_prompt;
     size_t dimension = sentences->dimension;
-    int r = encoder_encode(encoder->crew, stretch->texts, stretch->count, prompt, stretch->vectors,
+    int r = encoder_encode(worker->crew, stretch->texts, stretch->count, prompt, stretch->vectors,
                            NULL, cancel, err);
     if (r == 0)
         r = pairs_normalize(stretch->vectors, stretch->count, dimension, err);
@@ -143,8 +113,8 @@ static int encode_stretch(struct sentences *sentences, const struct sentences_en
     return r;
 }
 
-static int encode_all(struct sentences *sentences, const struct sentences_encoder *encoder,
-                      const bool *chosen, struct stretch *stretch, struct progress *progress,
+static int encode_all(struct sentences *sentences, const struct worker *worker, const bool *chosen,
+                      struct stretch *stretch, struct progress *progress,
                       const volatile sig_atomic_t *cancel, struct err *err)
 {
     for (size_t i = 0; i < sentences->count; i++) {
@@ -154,7 +124,7 @@ static int encode_all(struct sentences *sentences, const struct sentences_encode
         }
         if (stretch->count < STRETCH && i + 1 < sentences->count)
             continue;
-        int r = encode_stretch(sentences, encoder, stretch, cancel, err);
+        int r = encode_stretch(sentences, worker, stretch, cancel, err);
         if (r < 0)
             return r;
         progress_update(progress, i + 1);
@@ -162,11 +132,10 @@ static int encode_all(struct sentences *sentences, const struct sentences_encode
     return 0;
 }
 
-int sentences_encode(struct sentences *sentences, const struct sentences_encoder *encoder,
-                     const bool *chosen, bool quiet, const volatile sig_atomic_t *cancel,
-                     struct err *err)
+int sentences_encode(struct sentences *sentences, const struct worker *worker, const bool *chosen,
+                     bool quiet, const volatile sig_atomic_t *cancel, struct err *err)
 {
-    size_t dimension = encoder_info(encoder->encoder)->dimension;
+    size_t dimension = encoder_info(worker->encoder)->dimension;
     struct progress progress;
 
     int r = make_vectors(sentences, dimension, err);
@@ -177,7 +146,7 @@ int sentences_encode(struct sentences *sentences, const struct sentences_encoder
         stretch->vectors = calloc(STRETCH * dimension, sizeof *stretch->vectors);
     progress_start(&progress, "encoding", "texts", sentences->count, quiet);
     if (stretch && stretch->vectors)
-        r = encode_all(sentences, encoder, chosen, stretch, &progress, cancel, err);
+        r = encode_all(sentences, worker, chosen, stretch, &progress, cancel, err);
     else
         r = err_memory(err, "the vectors");
     progress_finish(&progress, false);

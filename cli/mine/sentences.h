@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "cli/input/input.h"
-#include "encoder/encoder.h"
+#include "cli/worker.h"
 
 struct sentence {
     const char *id; /* NULL: the file gives none */
@@ -34,19 +34,9 @@ int sentences_read(struct sentences *sentences, const char *path,
                    const struct input_options *options, const volatile sig_atomic_t *cancel,
                    struct err *err);
 
-/* What turns texts into vectors. */
-struct sentences_encoder {
-    struct encoder *encoder;
-    struct encoder_crew *crew;
-};
-int sentences_encoder_open(struct sentences_encoder *ret_encoder, const char *model,
-                           enum precision precision, int threads, struct err *err);
-void sentences_encoder_close(struct sentences_encoder *encoder); /* accepts a zeroed one */
-
 /* Gives every text its vector, or only those `chosen` (count; NULL: all), with the model's default
  * prompt, and shows how it gets on. */
-int sentences_encode(struct sentences *sentences, const struct sentences_encoder *encoder,
-                     const bool *chosen, bool quiet, const volatile sig_atomic_t *cancel,
-                     struct err *err);
+int sentences_encode(struct sentences *sentences, const struct worker *worker, const bool *chosen,
+                     bool quiet, const volatile sig_atomic_t *cancel, struct err *err);
 
 #endif

@@ -29,17 +29,17 @@ static int read_all(struct work *work, const char *const *paths, struct err *err
 
 static int encode_all(struct work *work, struct err *err)
 {
-    struct sentences_encoder encoder = {0};
-    int r = sentences_encoder_open(&encoder, work->options->model, work->options->precision,
-                                   work->options->threads, err);
+    const struct encoder_options options = {.precision = work->options->precision};
+    struct worker worker = {0};
+    int r = worker_open(&worker, work->options->model, &options, work->options->threads, err);
     work->loaded = clock_now();
     if (r == 0) {
-        work->precision = encoder_info(encoder.encoder)->precision;
+        work->precision = encoder_info(worker.encoder)->precision;
         work->exact = strcmp(work->precision, precision_name(PRECISION_F32)) == 0;
     }
     for (size_t i = 0; r == 0 && i < work->set_count; i++)
-        r = sentences_encode(&work->sets[i], &encoder, NULL, work->quiet, work->cancel, err);
-    sentences_encoder_close(&encoder);
+        r = sentences_encode(&work->sets[i], &worker, NULL, work->quiet, work->cancel, err);
+    worker_close(&worker);
     work->encoded = clock_now();
     return r;
 }

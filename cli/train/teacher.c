@@ -3,20 +3,15 @@
 
 #include <stdlib.h>
 
-#include "encoder/model/registry.h"
+#include "cli/worker.h"
 
-static int encode(const struct encoder *encoder, int threads, const struct encoder_text *texts,
-                  size_t count, const volatile int *cancel, float **ret_vectors, struct err *err)
+static int encode(const struct worker *worker, const struct encoder_text *texts, size_t count,
+                  const volatile int *cancel, float **ret_vectors, struct err *err)
 {
-    struct encoder_crew *crew;
-    float *vectors = calloc(count + 1, encoder_info(encoder)->dimension * sizeof *vectors);
+    float *vectors = calloc(count + 1, encoder_info(worker->encoder)->dimension * sizeof *vectors);
     if (!vectors)
         return err_memory(err, "the teacher's vectors");
-    int r = encoder_crew_open(&crew, encoder, threads, false, err);
-    if (r == 0) {
-        r = encoder_encode(crew, texts, count, NULL, vectors, NULL, cancel, err);
-        encoder_crew_close(crew);
-    }
+    int r = encoder_encode(worker->crew, texts, count, NULL, vectors, NULL, cancel, err);
     if (r < 0) {
         free(vectors);
         return r;
@@ -29,20 +24,17 @@ int teacher_encode(const char *teacher, int threads, const struct encoder_text *
                    size_t dimension, const volatile int *cancel, float **ret_vectors,
                    struct err *err)
 {
-    struct encoder *encoder = NULL;
-    char *folder;
-
-    int r = registry_resolve(&folder, teacher, err);
+    struct worker worker;
+    int r = worker_open(&worker, teacher, NULL, threads, err);
     if (r < 0)
         return r;
-    r = encoder_open(&encoder, folder, NULL, err);
-    free(folder);
-    if (r == 0 && encoder_info(encoder)->dimension != dimension)
+    size_t given = encoder_info(worker.encoder)->dimension;
+    if (given != dimension)
         r = err_set(err, ERR_INVALID,
                     "the teacher's vectors have %zu floats and the model's %zu: they must be equal",
-                    encoder_info(encoder)->dimension, dimension);
+                    given, dimension);
     if (r == 0)
-        r = encode(encoder, threads, texts, count, cancel, ret_vectors, err);
-    encoder_close(encoder);
+        r = encode(&worker, texts, count, cancel, ret_vectors, err);
+    worker_close(&worker);
     return r;
 }
