@@ -254,7 +254,8 @@ int maintainer_start(struct engine *engine, struct err *err);
 void maintainer_stop(struct engine *engine); /* accepts one that was never started */
 void maintainer_wake(struct engine *engine); /* there may be something to do */
 
-/* Saves every snapshot that is worth saving at the end. */
+/* Saves the snapshots that are worth saving at the end: all large ones, small ones while there is
+ * time. */
 void maintainer_save_all(struct engine *engine);
 
 /* --- an add, step by step: engine_add.c --- */

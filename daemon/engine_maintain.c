@@ -5,6 +5,8 @@
  * that a search may wait for, and the lowest class might not get to the end of such a moment on a
  * busy machine.
  */
+#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -18,6 +20,7 @@ enum {
     PAUSE_SECONDS = 60,      /* after a failure */
     SNAPSHOT_CHANGES = 1000, /* fewer are replayed in no time */
     BURST_CHANGES = 100000,  /* so many are saved also in the middle of an add */
+    CLOSING_SECONDS = 2,     /* for snapshots at the end that save little */
 };
 
 enum moment { MOMENT_BUSY, MOMENT_QUIET, MOMENT_CLOSING };
@@ -208,11 +211,22 @@ void maintainer_wake(struct engine *engine)
     pthread_mutex_unlock(&maintainer->lock);
 }
 
-void maintainer_save_all(struct engine *engine)
+/* Saves those that are due at the end and have `least` to `most` changes, until `until`. */
+static void save_due(struct engine *engine, size_t least, size_t most, long long until)
 {
     struct collection_table *table = &engine->collections;
-    for (size_t i = 0; i < table->count; i++) {
-        if (atomic_load(&table->items[i]->ready) && is_due(table->items[i], MOMENT_CLOSING))
+    for (size_t i = 0; i < table->count && clock_seconds() < until; i++) {
+        size_t changes = atomic_load(&table->items[i]->changes);
+        if (atomic_load(&table->items[i]->ready) && changes >= least && changes <= most &&
+            is_due(table->items[i], MOMENT_CLOSING))
             save(engine, table->items[i]);
     }
+}
+
+/* A snapshot costs a few syncs however small it is, and a thousand small collections would hold up
+ * the end for what the next start replays in no time. */
+void maintainer_save_all(struct engine *engine)
+{
+    save_due(engine, SNAPSHOT_CHANGES, SIZE_MAX, LLONG_MAX);
+    save_due(engine, 0, SNAPSHOT_CHANGES - 1, clock_seconds() + CLOSING_SECONDS);
 }
