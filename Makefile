@@ -286,6 +286,12 @@ bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, aski
 
 TRAIN_MODEL ?= $(or $(SBERT_MODELS),$(HOME)/.local/share/sbertd/models)/all-MiniLM-L6-v2
 # RESUME=1 takes the figures of runs that an earlier one finished; TASKS=sts,nli,triplet and SEEDS=1,2,3.
+.PHONY: bench-filters
+FILTER_COUNT ?= 100000
+bench-filters: all ## time filtered searches through the daemon at 100,000 documents (FILTER_COUNT=)
+	@/usr/bin/python3 tests/bench/filters.py --bin $(BIN) --count $(FILTER_COUNT) \
+	    --vectors '$(CACHE)/bench-index' $(BENCH_ARGS)
+
 .PHONY: bench-train test-train-reference
 bench-train: all $(BENCH_PYTHON) ## train beside sentence-transformers: STS, SICK, triplets (QUICK=1: the rate)
 	@$(BENCH_PYTHON) tests/bench/train.py --ours $(BIN)/sbert-train --model '$(TRAIN_MODEL)' \

@@ -29,7 +29,7 @@ int store_restore(const char *backup, const char *path, bool replace, char **ret
 
 struct store_salvage {
     int64_t documents, passages; /* saved */
-    int64_t lost_documents;      /* of whose text or vectors something was missing */
+    int64_t lost_documents;      /* that could not be read, whole or at all, as far as is known */
 };
 
 /* Reads what can be read of a damaged store into a new one at `path`, which must not be there:

@@ -38,9 +38,11 @@ static int read_passages(struct connection *connection, int64_t document, size_t
     while ((r = query_next(&query, &row, err)) == 0 && row) {
         const void *stored = sqlite3_column_blob(query.statement, 2);
         if (!stored || (size_t)sqlite3_column_bytes(query.statement, 2) != size) {
-            r = err_set(err, ERR_CORRUPT,
-                        "%s: a vector of document \"%.80s\" is not of dimension %zu",
-                        connection->path, whole->id, dimension);
+            r = err_set(
+                err, ERR_CORRUPT,
+                "%s: a vector of document \"%.80s\" is not of dimension %zu: stop the daemon; "
+                "sbert-index repair saves what can be read",
+                connection->path, whole->id, dimension);
             break;
         }
         float *vector = arena_alloc(arena, dimension, sizeof *vector);

@@ -152,6 +152,7 @@ static void copy_claims(struct salvage *salvage)
  * store_check looks at. */
 static const char MEND[] =
     "DELETE FROM collections WHERE name IS NULL OR dimension < 1;"
+    "CREATE TEMP TABLE known AS SELECT coalesce(sum(documents), 0) AS documents FROM collections;"
     "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p "
     "  JOIN collections c ON c.key = p.collection "
     "  WHERE p.key = vectors.passage AND length(vectors.vector) = 4 * c.dimension);"
@@ -195,8 +196,12 @@ static int mend(struct salvage *salvage, struct store_salvage *ret, struct err *
     if (r == 0)
         r = connection_number(&salvage->to, "SELECT count(*) FROM passages", &result.passages, err);
     if (r == 0)
-        r = connection_number(&salvage->to, "SELECT count(*) FROM broken", &result.lost_documents,
-                              err);
+        /* The counts tell of those of which nothing could be read, and may be damaged themselves.
+         */
+        r = connection_number(&salvage->to,
+                              "SELECT max((SELECT count(*) FROM broken), "
+                              "(SELECT documents FROM known) - (SELECT count(*) FROM documents))",
+                              &result.lost_documents, err);
     if (r == 0)
         r = connection_execute(&salvage->to, "COMMIT; PRAGMA foreign_keys = ON;", err);
     if (r == 0)

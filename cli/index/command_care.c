@@ -315,7 +315,7 @@ int sbert_index_repair(int argc, char **argv, struct command_common common)
     if (r == 0 && !repair.needed && !arguments.common.quiet)
         puts("the store is whole; indexes are built from it at the next start");
     if (r == 0 && repair.needed && !arguments.common.quiet)
-        printf("saved %s documents; of %s more something was missing, and they are left out\n"
+        printf("saved %s documents; %s more could not be read, or not whole, and are left out\n"
                "the damaged store is %s\n",
                number_count(saved, (uint64_t)repair.salvage.documents),
                number_count(lost, (uint64_t)repair.salvage.lost_documents), repair.kept);

@@ -148,6 +148,8 @@ def test_a_damaged_store_is_refused_and_repaired(folder, seed):
         client = daemon.client()
         there = stored(client)
         assert len(there) > len(made) * 0.5, repaired.stdout  # four pages of some two hundred
+        lost = f"saved {len(there):,} documents; {len(made) - len(there):,} more could not be read"
+        assert lost in repaired.stdout or seed % 2, repaired.stdout  # zeros may take the count with them
         for id, document in there.items():
             assert document["text"] == made[id]["text"] and document["metadata"] == made[id]["metadata"]
         for id in list(there)[::97]:
