@@ -71,7 +71,9 @@ LINK_cli     := cli daemon index storage encoder base
 
 UNIT_TESTS := $(wildcard tests/unit/*/test_*.c)
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_TESTS))
-FUZZERS    := $(wildcard tests/fuzz/*/fuzz_*.c)
+# `make fuzz FUZZ_ONLY="cli/link daemon/request"` takes these alone.
+FUZZERS    := $(or $(foreach name,$(FUZZ_ONLY),tests/fuzz/$(dir $(name))fuzz_$(notdir $(name)).c), \
+    $(wildcard tests/fuzz/*/fuzz_*.c))
 FUZZ_BINS  := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZERS))
 BENCHES    := $(wildcard tests/bench/*/bench_*.c)
 BENCH_BINS := $(patsubst tests/bench/%.c,$(O)/bench/%,$(BENCHES))
@@ -240,7 +242,7 @@ fuzz-snapshot: ## a million altered index snapshots under AddressSanitizer (FUZZ
 	@$(BUILD)/asan/fuzz/index/fuzz_snapshot $(FUZZ_COUNT)x tests/fuzz/index/corpus/snapshot
 
 FUZZ_SECONDS ?= 3600
-fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for less)
+fuzz: ## an hour of each fuzz target under libFuzzer (clang; FUZZ_SECONDS= for less, FUZZ_ONLY= for some)
 	@$(MAKE) --no-print-directory CC=clang CXX=clang++ MODE=asan BUILD=$(BUILD)/libfuzzer \
 	    FUZZ_ENGINE=-fsanitize=fuzzer fuzz-bins
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/long.sh \

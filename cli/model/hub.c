@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/model/folders.h"
+#include "cli/model/listing.h"
 #include "cli/model/pinned.h"
 
 #define HUB_ENDPOINT "https://huggingface.co"
@@ -270,22 +271,6 @@ static size_t take_listing(char *bytes, size_t one, size_t size, void *argument)
     return size;
 }
 
-/* The address of rel="next" in a Link header (RFC 8288), as it stands there; NULL where there is
- * none. */
-static char *find_next(const char *links)
-{
-    static const char next[] = "rel=\"next\"";
-
-    for (const char *at = strchr(links, '<'); at; at = strchr(at, '<')) {
-        const char *end = strchr(++at, '>');
-        if (!end)
-            return NULL;
-        if (memmem(end, strcspn(end, "<"), next, sizeof next - 1))
-            return strndup(at, (size_t)(end - at));
-    }
-    return NULL;
-}
-
 /* Where the answer to `url` says that it goes on, in fresh memory; NULL where it ends. */
 static int next_page(CURL *curl, const char *url, char **ret_url, struct err *err)
 {
@@ -295,7 +280,7 @@ static int next_page(CURL *curl, const char *url, char **ret_url, struct err *er
     *ret_url = NULL;
     for (size_t i = 0;
          !next && curl_easy_header(curl, "Link", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
-        next = find_next(header->value);
+        next = listing_next(header->value);
     if (!next)
         return 0;
     CURLU *address = curl_url();

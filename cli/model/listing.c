@@ -215,6 +215,20 @@ int listing_parse(struct listing *ret_listing, const char *hub_name,
     return 0;
 }
 
+char *listing_next(const char *links)
+{
+    static const char next[] = "rel=\"next\"";
+
+    for (const char *at = strchr(links, '<'); at; at = strchr(at, '<')) {
+        const char *end = strchr(++at, '>');
+        if (!end)
+            return NULL;
+        if (memmem(end, strcspn(end, "<"), next, sizeof next - 1))
+            return strndup(at, (size_t)(end - at));
+    }
+    return NULL;
+}
+
 void listing_release(struct listing *listing)
 {
     arena_release(&listing->arena);

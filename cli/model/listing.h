@@ -30,4 +30,8 @@ int listing_parse(struct listing *ret_listing, const char *hub_name,
                   struct err *err);
 void listing_release(struct listing *listing);
 
+/* The address of rel="next" in a Link header (RFC 8288), as it stands there, in fresh memory: where
+ * a listing of several pages goes on. NULL where there is none. */
+char *listing_next(const char *links);
+
 #endif

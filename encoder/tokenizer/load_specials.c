@@ -78,6 +78,10 @@ static int read_files(struct special_files *files, const struct tokenizer_source
     files->known = json_object();
     if (!files->known)
         return err_memory(err, "the added tokens");
+    if (files->decoder && !json_is_object(files->decoder))
+        return err_set(err, ERR_CORRUPT,
+                       "%s: the added_tokens_decoder of tokenizer_config.json is no object of ids",
+                       source->folder);
     if (!files->decoder)
         r = tokenizer_read_optional(&files->map, source->folder, "special_tokens_map.json", err);
     if (r == 0 && !files->decoder)

@@ -1,7 +1,9 @@
-/* Fuzzing of what a client sends: the first byte picks the reader, the rest is the body (or, for
- * the last kind, method and request target). Whatever is accepted is written back and must parse.
+/* Fuzzing of what a client sends: the first byte picks the reader ('0' for the first), the rest is
+ * the body (or, for the last kind, method and request target). Whatever is accepted is written back
+ * and must parse; what is refused says why.
  */
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +11,24 @@
 #include "daemon/routes.h"
 #include "daemon/wire.h"
 #include "daemon/wire_json.h"
+#include "daemon/wire_limits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum kind { DOCUMENTS, DOCUMENT, DELETE_MANY, SEARCH, EMBEDDINGS, SIMILARITY, COLLECTION, KINDS };
+enum kind {
+    DOCUMENTS,
+    DOCUMENT,
+    DELETE_MANY,
+    SEARCH,
+    EMBEDDINGS,
+    SIMILARITY,
+    COLLECTION,
+    RERANK,
+    JOB,
+    COUNT,
+    TARGET,
+    KINDS
+};
 
 /* Canonical JSON is valid JSON, and its own canonical form. */
 static void check_canonical(const json_t *json)
@@ -34,6 +50,27 @@ static void check_canonical(const json_t *json)
     buf_release(&twice);
 }
 
+/* A request that was read scores at least one pair, each with both its texts. */
+static int check_rerank(const struct wire_rerank *rerank, int r)
+{
+    for (size_t i = 0; r == 0 && i < rerank->count; i++)
+        if (!rerank->pairs[i].text || !rerank->pairs[i].pair)
+            abort();
+    if (r == 0 && (!rerank->model || rerank->count > LIMIT_INPUTS))
+        abort();
+    return r;
+}
+
+/* A job that was read can be worked on: its numbers are in range. */
+static int check_job(const struct engine_job_options *job, int r)
+{
+    if (r == 0 && (job->top > ENGINE_JOB_PAIRS_MAX || job->each > ENGINE_JOB_EACH_MAX ||
+                   isnan(job->threshold) || job->threshold > 1 || job->seed < 0 ||
+                   (job->kind == ENGINE_JOB_PAIRS && job->top == 0 && job->each == 0)))
+        abort();
+    return r;
+}
+
 static int read_body(enum kind kind, const json_t *json, struct arena *arena,
                      struct wire_fault *fault)
 {
@@ -45,6 +82,9 @@ static int read_body(enum kind kind, const json_t *json, struct arena *arena,
         struct wire_embeddings embeddings;
         struct wire_similarity similarity;
         struct engine_collection_options collection;
+        struct wire_rerank rerank;
+        struct engine_job_options job;
+        const struct engine_filter *filter;
     } ret;
 
     switch (kind) {
@@ -60,8 +100,14 @@ static int read_body(enum kind kind, const json_t *json, struct arena *arena,
         return wire_read_embeddings(json, arena, &ret.embeddings, fault);
     case SIMILARITY:
         return wire_read_similarity(json, arena, &ret.similarity, fault);
-    default:
+    case COLLECTION:
         return wire_read_collection(json, arena, &ret.collection, fault);
+    case RERANK:
+        return check_rerank(&ret.rerank, wire_read_rerank(json, arena, &ret.rerank, fault));
+    case JOB:
+        return check_job(&ret.job, wire_read_job(json, &ret.job, fault));
+    default:
+        return wire_read_count(json, arena, &ret.filter, fault);
     }
 }
 
@@ -109,8 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
-    int kind = data[0] % (KINDS + 1);
-    if (kind == KINDS)
+    int kind = (uint8_t)(data[0] - '0') % KINDS;
+    if (kind == TARGET)
         try_target(text);
     else
         try_body((enum kind)kind, text, size - 1);

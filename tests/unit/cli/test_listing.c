@@ -1,5 +1,6 @@
 /* Tests of choosing a model's files from the hub's listing. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/model/listing.h"
@@ -126,6 +127,28 @@ static void a_hub_name_is_an_owner_and_a_name(void **state)
         assert_false(listing_is_hub_name(others[i]));
 }
 
+static void expect_next(const char *links, const char *address)
+{
+    char *next = listing_next(links);
+    if (address)
+        assert_string_equal(next, address);
+    else
+        assert_null(next);
+    free(next);
+}
+
+static void a_link_says_where_a_listing_goes_on(void **state)
+{
+    (void)state;
+    expect_next("<https://hub/a?cursor=b>; rel=\"next\"", "https://hub/a?cursor=b");
+    expect_next("</a>; rel=\"prev\", </b>; title=\"x\"; rel=\"next\"", "/b");
+    expect_next("</a>; rel=\"next\", </b>; rel=\"last\"", "/a");
+    expect_next("", NULL);
+    expect_next("</a>; rel=\"prev\"", NULL);
+    expect_next("</a", NULL);
+    expect_next("rel=\"next\"; </a>", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +158,7 @@ int main(void)
         cmocka_unit_test(a_pickle_alone_is_refused_with_how_to_convert_it),
         cmocka_unit_test(what_is_no_listing_is_refused),
         cmocka_unit_test(a_hub_name_is_an_owner_and_a_name),
+        cmocka_unit_test(a_link_says_where_a_listing_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -161,6 +161,26 @@ static void a_configuration_names_its_special_tokens(void **state)
     fixture_remove(&folder);
 }
 
+static void added_tokens_that_do_not_stand_by_their_ids_are_refused(void **state)
+{
+    static const char *const decoders[] = {"[{\"content\": \"x\", \"special\": true}]", "[]",
+                                           "\"x\"", "null"};
+
+    (void)state;
+    struct fixture_folder folder = fixture_folder();
+    fixture_write(&folder, "vocab.txt", VOCAB);
+    for (size_t i = 0; i < sizeof decoders / sizeof *decoders; i++) {
+        struct tokenizer *tokenizer = NULL;
+        struct err err = {0};
+        char config[128];
+        snprintf(config, sizeof config, "{\"added_tokens_decoder\": %s}", decoders[i]);
+        fixture_write(&folder, "tokenizer_config.json", config);
+        assert_int_equal(tokenizer_open(&tokenizer, folder.path, -1, &err), ERR_CORRUPT);
+        assert_non_null(strstr(err.message, "added_tokens_decoder"));
+    }
+    fixture_remove(&folder);
+}
+
 static void the_configuration_wins_over_tokenizer_json(void **state)
 {
     (void)state;
@@ -483,6 +503,7 @@ int main(void)
         cmocka_unit_test(the_class_of_another_tokenizer_is_refused_by_name),
         cmocka_unit_test(lines_may_end_as_windows_ends_them_and_the_last_may_lack_its_end),
         cmocka_unit_test(a_configuration_names_its_special_tokens),
+        cmocka_unit_test(added_tokens_that_do_not_stand_by_their_ids_are_refused),
         cmocka_unit_test(the_configuration_wins_over_tokenizer_json),
         cmocka_unit_test(embedded_truncation_and_padding_are_ignored),
         cmocka_unit_test(a_template_says_where_special_tokens_go),
