@@ -352,20 +352,36 @@ $(CACHE)/reference-venv/bin/python:
 	$(CACHE)/reference-venv/bin/pip install --quiet torch==2.13.0
 	$(CACHE)/reference-venv/bin/pip install --quiet $(REFERENCE_PACKAGES)
 
-.PHONY: test-crash test-faults test-model test-damage
+.PHONY: test-crash test-soak test-faults test-model test-damage
 PYTEST = SBERTD_BIN=$(BIN) /usr/bin/python3 -m pytest -q -s --no-header -p no:cacheprovider
 CRASH_ROUNDS ?= 1000
-test-crash: all ## kill -9 in the middle of everything, CRASH_ROUNDS=1000 times; an oracle knows what was acknowledged
-	@CRASH_ROUNDS=$(CRASH_ROUNDS) $(PYTEST) tests/integration/test_crash.py
+CRASH_SEED ?= 20
+test-crash: all ## kill -9 in the middle of everything, CRASH_ROUNDS=1000 times (CRASH_SEED= for others)
+	@CRASH_ROUNDS=$(CRASH_ROUNDS) CRASH_SEED=$(CRASH_SEED) $(PYTEST) tests/integration/test_crash.py
 
-test-faults: all ## each write, sync, rename and allocation fails once; power cuts (an hour or so)
-	@FAULT_STRIDE=1 POWER_ROUNDS=200 $(PYTEST) tests/integration/test_faults.py
+SOAK_SECONDS ?= 3600
+test-soak: all ## an hour of all requests at once by 64 clients: nothing grows, fails or is wrong (SOAK_SECONDS=)
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(PYTEST) tests/integration/test_soak.py
 
+# FAULT_STRIDE=8 FAULT_FIRST=1 to 8 (and likewise DAMAGE_...) runs it in eight parts.
+FAULT_STRIDE ?= 1
+FAULT_FIRST  ?= 1
+POWER_ROUNDS ?= 200
+test-faults: all ## each write, sync, rename and allocation fails once; power cuts (hours: see Makefile for parts)
+	@FAULT_STRIDE=$(FAULT_STRIDE) FAULT_FIRST=$(FAULT_FIRST) POWER_ROUNDS=$(POWER_ROUNDS) \
+	    $(PYTEST) tests/integration/test_faults.py
+
+MODEL_EXAMPLES ?= 200
+MODEL_STEPS    ?= 60
 test-model: all ## random operations against the daemon and a model of it, thousands of steps
-	@MODEL_EXAMPLES=200 MODEL_STEPS=60 $(PYTEST) tests/integration/test_model_based.py
+	@MODEL_EXAMPLES=$(MODEL_EXAMPLES) MODEL_STEPS=$(MODEL_STEPS) \
+	    $(PYTEST) tests/integration/test_model_based.py
 
+DAMAGE_STRIDE ?= 1
+DAMAGE_FIRST  ?= 1
 test-damage: all ## each region of each file truncated, zeroed, flipped
-	@DAMAGE_STRIDE=1 $(PYTEST) tests/integration/test_damage.py tests/integration/test_weight_cache.py
+	@DAMAGE_STRIDE=$(DAMAGE_STRIDE) DAMAGE_FIRST=$(DAMAGE_FIRST) $(PYTEST) \
+	    tests/integration/test_damage.py tests/integration/test_weight_cache.py
 
 layer-check: ## fail on an include that crosses the rooms the wrong way
 	@tests/layers.sh

@@ -1,17 +1,18 @@
 #!/bin/sh
-# Runs unit test programs (cmocka) one after another and adds up their TAP lines.
+# Runs unit test programs (cmocka), as many at once as there are processors, and adds up their TAP
+# lines.
 #
 #   tests/unit.sh PROGRAM...
 #
-# Prints every test that failed with what it said, and ends with "N passed, N failed, N skipped".
+# Prints every test that failed with what it said, the seconds that a program took, and ends with
+# "N passed, N failed, N skipped".
 set -u
 
-passed=0 failed=0 skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-
-for program in "$@"; do
-    CMOCKA_MESSAGE_OUTPUT=TAP "$program" >"$log" 2>&1
+# Runs one program, prints what it came to, and writes "PASSED FAILED SKIPPED" for the sum.
+run_one() { # PROGRAM FOLDER
+    log=$(mktemp "$2/XXXXXX")
+    began=$(date +%s)
+    CMOCKA_MESSAGE_OUTPUT=TAP "$1" >"$log" 2>&1
     status=$?
     # cmocka writes a skipped test as "not ok N # SKIP name".
     ok=$(grep -c '^ok ' "$log")
@@ -24,15 +25,25 @@ for program in "$@"; do
         not_ok=1 # a program without tests is a mistake
     fi
     if [ "$not_ok" -ne 0 ]; then
-        echo "FAILED $program (exit code $status)"
+        echo "FAILED $1 (exit code $status)"
         sed 's/^/    /' "$log"
     else
-        echo "ok $program: $ok tests$([ "$skip" -gt 0 ] && echo ", $skip skipped")"
+        echo "ok $1: $ok tests$([ "$skip" -gt 0 ] && echo ", $skip skipped"), $(($(date +%s) - began)) s"
         grep '# SKIP' "$log" | sed 's/^/    /'
-    fi
-    passed=$((passed + ok))
-    failed=$((failed + not_ok))
-    skipped=$((skipped + skip))
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+    fi >"$log.said"
+    flock "$2/lock" cat "$log.said" # so that what two say is not mixed
+    echo "$ok $not_ok $skip" >"$log.sum"
+}
+
+if [ "${1:-}" = --one ]; then
+    run_one "$3" "$2"
+    exit 0
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I PROGRAM "$0" --one "$folder" PROGRAM
+# A program whose sum is missing has not run.
+cat "$folder"/*.sum | awk -v programs=$# '{ passed += $1; failed += $2; skipped += $3 }
+    END { failed += programs - NR; printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+          exit (failed > 0) }'

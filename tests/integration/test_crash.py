@@ -1,10 +1,10 @@
 """A real daemon killed with SIGKILL while it is written to, and the order in which it syncs and answers.
 
-Thirty rounds (make test-crash: a thousand): clients add, replace and delete over the socket until the
-daemon dies under them, in the middle of requests, of the compaction of a database from which much was
-deleted, or of the snapshots that a stop saves. After each restart, what was acknowledged is there, what
-was not is there whole or not at all, each index equals the store, and searches answer as brute force
-over the same texts does. A kill cannot show a missing sync, since the system keeps what was written; so
+Thirty rounds (make test-crash: a thousand; CRASH_SEED= for other ones, so that they can be run in
+parts): clients add, replace and delete over the socket until the daemon dies under them, in the middle
+of requests, of the compaction of a database from which much was deleted, or of the snapshots that a
+stop saves. After each restart, what was acknowledged is there, what was not is there whole or not at
+all, each index equals the store, and searches answer as brute force over the same texts does. A kill cannot show a missing sync, since the system keeps what was written; so
 the second test looks at the order of the system calls, and test_faults.py cuts the power.
 """
 
@@ -22,6 +22,7 @@ import pytest
 from conftest import ROOT, Daemon, escaped, wait_until
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", 30))
+SEED = int(os.environ.get("CRASH_SEED", 20))
 WRITERS = 3
 DOCUMENTS = "/v1/collections/default/documents"
 LARGE = "/v1/collections/large"
@@ -174,7 +175,7 @@ def own(documents, number):
 
 
 def test_what_was_acknowledged_survives_kills(folder):
-    chance = random.Random(20)
+    chance = random.Random(SEED)
     known = [{} for _ in range(WRITERS)]
     oracle = Oracle()
     acknowledged = pending_there = 0
@@ -183,8 +184,8 @@ def test_what_was_acknowledged_survives_kills(folder):
     assert daemon.client().put(LARGE, {"dimension": 16, "fields": {"last": "integer"}}).status == 201
     try:
         for round in range(ROUNDS):
-            writers = [Writer(i, known[i], 1000 * round + i, daemon) for i in range(WRITERS)]
-            writers.append(LargeWriter("large", large, 1000 * round + WRITERS, daemon))
+            writers = [Writer(i, known[i], f"{SEED} {round} {i}", daemon) for i in range(WRITERS)]
+            writers.append(LargeWriter("large", large, f"{SEED} {round}", daemon))
             for writer in writers:
                 writer.start()
             enough = chance.randrange(4, 40)
@@ -226,7 +227,7 @@ def test_what_was_acknowledged_survives_kills(folder):
         assert daemon.stop() == 0, daemon.tail()
     finally:
         daemon.kill()
-    print(f"{acknowledged} requests acknowledged, {len(documents)} documents at the end, "
+    print(f"seed {SEED}: {ROUNDS} rounds, {acknowledged} requests acknowledged, {len(documents)} documents at the end, "
           f"{pending_there} requests on disk without their answer")
 
 

@@ -3,7 +3,8 @@
 tests/fault/fail_shim.c lets the Nth write, sync, rename or allocation fail, once, while a script of
 requests runs. Whatever fails: the daemon lives, what it acknowledged is there (also after a restart),
 what it refused is there whole or not at all, and index and store are equal. The ordinary tests take
-a part of the calls; FAULT_STRIDE=1 (make test-faults) takes each.
+a part of the calls; FAULT_STRIDE=1 (make test-faults) takes each. FAULT_STRIDE=8 with FAULT_FIRST=1 to 8
+takes them in eight parts.
 """
 
 import mmap
@@ -19,6 +20,7 @@ from conftest import DEADLINE, ROOT, Daemon, wait_until
 
 DIMENSION = 8
 STRIDE = int(os.environ.get("FAULT_STRIDE", 0))
+FIRST = int(os.environ.get("FAULT_FIRST", 0))
 POWER_ROUNDS = int(os.environ.get("POWER_ROUNDS", 12))
 PATH = "/v1/collections/v"
 
@@ -153,14 +155,14 @@ def round_with(folder, shim, kind, number):
 @pytest.mark.parametrize("kind,stride", [("CALL", 17), ("MALLOC", 397)])
 def test_each_call_may_fail_once(folder, shim, kind, stride):
     prepare(folder)
-    number = rounds = 0
-    while True:
-        number += STRIDE or stride
-        if not round_with(folder, shim, kind, number):
-            break
+    stride = STRIDE or stride
+    first = FIRST or stride
+    rounds = 0
+    while round_with(folder, shim, kind, first + rounds * stride):
         rounds += 1
-    assert rounds > 3
-    print(f"{rounds} calls of kind {kind} failed, one at a time, of {number}")
+    assert rounds > (0 if FIRST else 3)
+    print(f"{rounds} calls of kind {kind} failed, one at a time: {first}, {first + stride} and on, "
+          f"of less than {first + rounds * stride}")
 
 
 def test_what_was_acknowledged_survives_power_cuts(folder, shim):
