@@ -70,12 +70,19 @@ int queries_open(struct query_encoder **ret_queries, const struct encoder *encod
                  const volatile int *cancel, struct err *err);
 void queries_close(struct query_encoder *queries); /* accepts NULL; nobody may be in it */
 
+/* What a call wants done with its vectors, in one go for the calls of a batch that want the same.
+ * Run at most once, and not where the encoding failed. */
+struct query_step {
+    bool (*same)(const struct query_step *step, const struct query_step *other);
+    void (*run)(struct query_step *const *steps, size_t count);
+};
+
 /* As encoder_encode, for at most QUERY_TEXTS_MAX texts; goes at once where a crew is free, else
- * together with others that wait for one. */
+ * together with others that wait for one. `step` may be NULL. */
 enum { QUERY_TEXTS_MAX = 16 };
 int queries_encode(struct query_encoder *queries, const struct encoder_text *texts, size_t count,
                    const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
-                   struct err *err);
+                   struct query_step *step, struct err *err);
 uint64_t queries_batches(struct query_encoder *queries); /* times that a crew was at work */
 
 /* --- the table of models: engine_models.c --- */
@@ -112,6 +119,9 @@ struct engine_model *models_find_fingerprint(const struct model_table *table,
 int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
                  const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
                  struct err *err);
+/* The same for queries. `step` (may be NULL) is run for those done at once: see there. */
+int model_encode_queries(struct engine_model *model, const struct encoder_text *texts, size_t count,
+                         float *ret_vectors, struct query_step *step, struct err *err);
 
 /* --- cross-encoders for the second stage of a search: engine_rerank.c --- */
 
@@ -294,6 +304,15 @@ void add_batch_release(struct add_batch *batch);
 
 struct ranking;
 
+/* What the index gave for some queries. */
+struct search_found {
+    size_t fetch;   /* passages asked for, of each query */
+    int64_t *ids;   /* (count, fetch) */
+    float *scores;  /* (count, fetch) */
+    size_t *counts; /* (count) */
+    bool done;
+};
+
 struct search {
     struct engine *engine;
     struct collection *collection;
@@ -301,6 +320,8 @@ struct search {
     size_t count;
     const struct engine_search_options *options;
     float *vectors;                    /* (count, dimension) */
+    struct query_step together;        /* finds `first` together with other searches */
+    struct search_found first;         /* done: what the index gave for all queries */
     struct ranking *rankings;          /* (count) */
     struct index_selection *selection; /* of the filter, or NULL */
     bool vanished;                     /* a passage that the index named was gone from the store */

@@ -144,9 +144,9 @@ static bool are_few(const struct encoder_text *texts, size_t count)
     return count == 1 || (count <= QUERY_TEXTS_MAX && bytes <= FEW_BYTES);
 }
 
-int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
-                 const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
-                 struct err *err)
+static int encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
+                  const char *prompt, bool bulk, float *ret_vectors,
+                  struct encoder_usage *ret_usage, struct query_step *step, struct err *err)
 {
     if (count == 0)
         return 0;
@@ -156,9 +156,10 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
     if (!usage)
         return err_memory(err, "the usage of texts");
 
-    int r = bulk || !are_few(texts, count)
-                ? bulk_encode(model->bulk, texts, count, prompt, ret_vectors, usage, err)
-                : queries_encode(model->queries, texts, count, prompt, ret_vectors, usage, err);
+    int r =
+        bulk || !are_few(texts, count)
+            ? bulk_encode(model->bulk, texts, count, prompt, ret_vectors, usage, err)
+            : queries_encode(model->queries, texts, count, prompt, ret_vectors, usage, step, err);
     if (!r) {
         uint64_t tokens = 0;
         for (size_t i = 0; i < count; i++)
@@ -169,4 +170,18 @@ int model_encode(struct engine_model *model, const struct encoder_text *texts, s
     if (!ret_usage)
         free(usage);
     return r;
+}
+
+int model_encode(struct engine_model *model, const struct encoder_text *texts, size_t count,
+                 const char *prompt, bool bulk, float *ret_vectors, struct encoder_usage *ret_usage,
+                 struct err *err)
+{
+    return encode(model, texts, count, prompt, bulk, ret_vectors, ret_usage, NULL, err);
+}
+
+int model_encode_queries(struct engine_model *model, const struct encoder_text *texts, size_t count,
+                         float *ret_vectors, struct query_step *step, struct err *err)
+{
+    return encode(model, texts, count, model->info->query_prompt, false, ret_vectors, NULL, step,
+                  err);
 }

@@ -2,12 +2,23 @@
  *
  * There are few crews, each as wide as one short text can use, which together fill the processors.
  * A caller that finds one free takes everything that waits by then, its own texts among it, through
- * the model in one go, and wakes the others; the next free crew takes what has come meanwhile. So a
- * text that comes alone goes at once, with all threads of a crew on it, and the more come together,
- * the more go together. There are no threads here but the callers' and those of the crews.
+ * the model in one go, and wakes the others; a crew that becomes free goes to the first of those
+ * that have come meanwhile. So a text that comes alone goes at once, with all threads of a crew on
+ * it, and the more come together, the more go together. There are no threads here but the callers'
+ * and those of the crews.
+ *
+ * Where many call again as soon as they are answered, the first to come back would find the crew
+ * free and go alone, a few more after it, and all would cost more for it. So whoever leads gives
+ * way to those that are ready to run and about to call, while fewer are there than were lately.
+ * Nobody waits for a clock, and a caller that is alone does not even give way.
  *
  * A call's texts stay together, and with texts of the same prompt only. First come, first served.
+ *
+ * What a call does next with its vectors may be quicker for several calls at once, as a scan is: it
+ * can be given along as a step, which the leader runs when the crew has gone on to others.
  */
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,22 +29,26 @@ enum {
     /* More texts would make the first of them wait, and gain nothing. */
     BATCH_TEXTS = 64,
     BATCH_BYTES = 8192,
+    /* Times that a leader gives way; each lets a thread of this processor run. */
+    YIELDS_MAX = 4,
     /* A short text has no work for more threads. */
     CREW_THREADS_MAX = 4,
     CREWS_MAX = 16,
 };
 
-/* What one caller wants; on that caller's stack. */
+/* What one caller wants; on that caller's stack. It is told once: that it is done, or that it leads
+ * with the crew it was given. */
 struct query_job {
     const struct encoder_text *texts; /* (count) */
     size_t count, bytes;
     const char *prompt;
     float *vectors;
     struct encoder_usage *usage;
+    struct query_step *step;
     int r;
     struct err *err;
-    bool taken, finished;
-    pthread_cond_t wake; /* it is finished, or may lead */
+    struct query_crew *crew; /* to lead with; NULL: done by somebody else */
+    sem_t told;
     struct query_job *next;
 };
 
@@ -48,10 +63,13 @@ struct query_crew {
 struct query_encoder {
     size_t dimension;
     const volatile int *cancel;
-    pthread_mutex_t lock; /* of all below */
-    struct query_crew *idle[CREWS_MAX];
+    pthread_mutex_t lock;               /* of all below */
+    struct query_crew *idle[CREWS_MAX]; /* while one is, nobody waits */
     size_t idle_count;
     struct query_job *first, **last; /* those that wait */
+    size_t waiting;
+    size_t crew_count;
+    size_t callers; /* that were at it at once lately: a running mean */
     uint64_t batches;
 };
 
@@ -101,6 +119,7 @@ int queries_open(struct query_encoder **ret_queries, const struct encoder *encod
             return r;
         }
         queries->idle_count++;
+        queries->crew_count++;
     }
     *ret_queries = queries;
     return 0;
@@ -122,6 +141,7 @@ static void append(struct query_encoder *queries, struct query_job *job)
 {
     *queries->last = job;
     queries->last = &job->next;
+    queries->waiting++;
 }
 
 static bool same_prompt(const char *a, const char *b)
@@ -129,49 +149,66 @@ static bool same_prompt(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Takes the first job out of the queue, and those behind it that can go with it. They stay linked
- * to each other, in their order. */
-static struct query_job *take_batch(struct query_encoder *queries)
+/* Takes those out of the queue that can go with `job`, and links them to it, in their order. */
+static void take_batch(struct query_encoder *queries, struct query_job *job)
 {
-    struct query_job *batch = queries->first, **tail = &batch->next, **place = &queries->first;
-    size_t texts = batch->count, bytes = batch->bytes;
-    batch->taken = true;
-    *place = batch->next;
+    struct query_job **tail = &job->next, **place = &queries->first;
+    size_t texts = job->count, bytes = job->bytes;
     while (*place) {
-        struct query_job *job = *place;
-        if (texts + job->count > BATCH_TEXTS || bytes + job->bytes > BATCH_BYTES ||
-            !same_prompt(job->prompt, batch->prompt)) {
-            place = &job->next;
+        struct query_job *other = *place;
+        if (texts + other->count > BATCH_TEXTS || bytes + other->bytes > BATCH_BYTES ||
+            !same_prompt(other->prompt, job->prompt)) {
+            place = &other->next;
             continue;
         }
-        texts += job->count;
-        bytes += job->bytes;
-        job->taken = true;
-        *place = job->next;
-        *tail = job;
-        tail = &job->next;
+        queries->waiting--;
+        texts += other->count;
+        bytes += other->bytes;
+        *place = other->next;
+        *tail = other;
+        tail = &other->next;
     }
     *tail = NULL;
     queries->last = place;
-    return batch;
 }
 
-/* Tells each of a batch that it is done. A job is its owner's from then on. */
-static void finish_batch(struct query_job *batch)
+/* A crew is free: for the first that waits, which is returned and to be told, or for whoever comes.
+ */
+static struct query_job *give_crew(struct query_encoder *queries, struct query_crew *crew)
 {
-    while (batch) {
-        struct query_job *job = batch;
-        batch = job->next;
-        job->finished = true;
-        pthread_cond_signal(&job->wake);
+    struct query_job *job = queries->first;
+    if (!job) {
+        queries->idle[queries->idle_count++] = crew;
+        return NULL;
+    }
+    queries->waiting--;
+    queries->first = job->next;
+    if (!queries->first)
+        queries->last = &queries->first;
+    job->crew = crew;
+    return job;
+}
+
+/* Lets those come that are about to: see above. Under the lock, which is left meanwhile. */
+static void give_way(struct query_encoder *queries)
+{
+    size_t expected = queries->callers / queries->crew_count;
+    for (int i = 0; i < YIELDS_MAX && queries->waiting + 1 < expected; i++) {
+        pthread_mutex_unlock(&queries->lock);
+        sched_yield();
+        pthread_mutex_lock(&queries->lock);
     }
 }
 
-/* Has the first that waits lead, where a crew is free for it. */
-static void wake_leader(struct query_encoder *queries)
+/* Notes that a batch is done, whose callers are about to come back while others wait. */
+static void count_callers(struct query_encoder *queries, const struct query_job *batch)
 {
-    if (queries->first && queries->idle_count > 0)
-        pthread_cond_signal(&queries->first->wake);
+    size_t count = queries->waiting;
+    for (; batch; batch = batch->next)
+        count++;
+    /* Rounded towards the newest, so that it gets down to 1. */
+    queries->callers = count < queries->callers ? (3 * queries->callers + count) / 4
+                                                : (3 * queries->callers + count + 3) / 4;
 }
 
 /* --- encoding; without the lock --- */
@@ -208,28 +245,60 @@ static void encode_together(const struct query_encoder *queries, struct query_cr
     }
 }
 
-/* Takes a batch through the model with a crew that is free. Under the lock, which is left while
- * the crew works. */
-static void lead(struct query_encoder *queries)
+/* --- what follows; without the lock --- */
+
+/* Moves the jobs of a batch whose step goes with that of its first into `steps`, and takes their
+ * steps from them. */
+static size_t collect_steps(struct query_job *batch, struct query_step **steps)
 {
-    struct query_crew *crew = queries->idle[--queries->idle_count];
-    struct query_job *batch = take_batch(queries);
-    queries->batches++;
-    wake_leader(queries);
-    pthread_mutex_unlock(&queries->lock);
-    if (batch->next)
-        encode_together(queries, crew, batch);
-    else
-        encode_alone(queries, crew, batch);
+    size_t count = 0;
+    for (struct query_job *job = batch; job; job = job->next) {
+        if (!job->step || job->r || (count > 0 && !job->step->same(steps[0], job->step)))
+            continue;
+        steps[count++] = job->step;
+        job->step = NULL;
+    }
+    return count;
+}
+
+static void run_steps(struct query_job *batch)
+{
+    struct query_step *steps[BATCH_TEXTS];
+    for (size_t count; (count = collect_steps(batch, steps)) > 0;)
+        steps[0]->run(steps, count);
+}
+
+/* --- leading --- */
+
+/* Takes a job through the model, and what waits and can go with it. */
+static void lead(struct query_encoder *queries, struct query_crew *crew, struct query_job *job)
+{
     pthread_mutex_lock(&queries->lock);
-    queries->idle[queries->idle_count++] = crew;
-    finish_batch(batch);
-    wake_leader(queries);
+    give_way(queries);
+    take_batch(queries, job);
+    queries->batches++;
+    pthread_mutex_unlock(&queries->lock);
+    if (job->next)
+        encode_together(queries, crew, job);
+    else
+        encode_alone(queries, crew, job);
+    pthread_mutex_lock(&queries->lock);
+    count_callers(queries, job);
+    struct query_job *next = give_crew(queries, crew);
+    pthread_mutex_unlock(&queries->lock);
+    if (next)
+        sem_post(&next->told);
+    run_steps(job);
+    /* One that has been told is its owner's again. */
+    for (struct query_job *other = job->next; other; other = next) {
+        next = other->next;
+        sem_post(&other->told);
+    }
 }
 
 int queries_encode(struct query_encoder *queries, const struct encoder_text *texts, size_t count,
                    const char *prompt, float *ret_vectors, struct encoder_usage *ret_usage,
-                   struct err *err)
+                   struct query_step *step, struct err *err)
 {
     struct query_job job = {
         .texts = texts,
@@ -237,22 +306,25 @@ int queries_encode(struct query_encoder *queries, const struct encoder_text *tex
         .prompt = prompt,
         .vectors = ret_vectors,
         .usage = ret_usage,
+        .step = step,
         .err = err,
     };
     for (size_t i = 0; i < count; i++)
         job.bytes += texts[i].size + texts[i].pair_size;
-    pthread_cond_init(&job.wake, NULL);
+    sem_init(&job.told, 0, 0);
 
     pthread_mutex_lock(&queries->lock);
-    append(queries, &job);
-    while (!job.finished) {
-        if (!job.taken && queries->idle_count > 0)
-            lead(queries);
-        else
-            pthread_cond_wait(&job.wake, &queries->lock);
-    }
+    bool waits = queries->idle_count == 0;
+    if (waits)
+        append(queries, &job);
+    else
+        job.crew = queries->idle[--queries->idle_count];
     pthread_mutex_unlock(&queries->lock);
-    pthread_cond_destroy(&job.wake);
+    while (waits && sem_wait(&job.told) != 0)
+        ; /* interrupted by a signal */
+    if (job.crew)
+        lead(queries, job.crew, &job);
+    sem_destroy(&job.told);
     return job.r;
 }
 

@@ -2,8 +2,12 @@
  *
  * The index knows passages, an answer has documents. So more passages are asked for than documents
  * are wanted, and more again where too many of them belong to one document.
+ *
+ * Searches whose texts are encoded together also scan the index together, which then reads its rows
+ * once for all of them. A walk of a graph has nothing to share.
  */
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +26,7 @@ struct candidate {
 struct ranking {
     struct candidate *best; /* (top_k) */
     size_t count;
-    bool open; /* the index has more passages, and there is room for them */
+    bool ended; /* no further passage would come into it */
 };
 
 void search_release(struct search *search)
@@ -70,35 +74,150 @@ int search_check(const struct search *search, struct err *err)
     return 0;
 }
 
+/* --- asking the index --- */
+
+/* The passages to ask for at first. */
+static size_t first_fetch(const struct search *search)
+{
+    size_t top_k = search->options->top_k;
+    return top_k + top_k / 2 + 8;
+}
+
+/* Room for what the index gives for `count` queries. */
+static int found_alloc(struct search_found *ret_found, size_t count, size_t fetch,
+                       struct arena *arena, struct err *err)
+{
+    struct search_found found = {.fetch = fetch};
+    if (fetch > SIZE_MAX / count)
+        return err_memory(err, "a search");
+    found.ids = arena_alloc(arena, count * fetch, sizeof *found.ids);
+    found.scores = arena_alloc(arena, count * fetch, sizeof *found.scores);
+    found.counts = arena_alloc(arena, count, sizeof *found.counts);
+    if (!found.ids || !found.scores || !found.counts)
+        return err_memory(err, "a search");
+    *ret_found = found;
+    return 0;
+}
+
+static int find(const struct search *search, const float *vectors, size_t count,
+                struct search_found *found, struct err *err)
+{
+    const struct index_search_options options = {
+        .top_k = found->fetch, .exact = search->options->exact, .selection = search->selection};
+    int r = index_search(search->collection->index, vectors, count, &options, found->ids,
+                         found->scores, found->counts, err);
+    found->done = r == 0;
+    return r;
+}
+
+static const struct search *search_of(const struct query_step *step)
+{
+    return (const struct search *)((const char *)step - offsetof(struct search, together));
+}
+
+static bool finds_alike(const struct query_step *step, const struct query_step *other)
+{
+    const struct search *a = search_of(step), *b = search_of(other);
+    return a->collection == b->collection && a->first.fetch == b->first.fetch &&
+           a->options->exact == b->options->exact;
+}
+
+/* One scan for several searches. Where it fails each asks for itself later, and gets its own error.
+ */
+static void find_together(struct query_step *const *steps, size_t count)
+{
+    const struct search *leader = search_of(steps[0]);
+    size_t dimension = leader->collection->stored.dimension, fetch = leader->first.fetch, total = 0;
+    struct arena memory = {0};
+    struct search_found all;
+    struct err ignored;
+    for (size_t i = 0; i < count; i++)
+        total += search_of(steps[i])->count;
+    float *vectors = arena_alloc(&memory, total, dimension * sizeof *vectors);
+    if (!vectors || found_alloc(&all, total, fetch, &memory, &ignored))
+        goto out;
+    total = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct search *search = search_of(steps[i]);
+        memcpy(vectors + total * dimension, search->vectors,
+               search->count * dimension * sizeof *vectors);
+        total += search->count;
+    }
+    if (find(leader, vectors, total, &all, &ignored))
+        goto out;
+    total = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct search *search = (struct search *)search_of(steps[i]);
+        struct search_found *found = &search->first;
+        size_t entries = search->count * fetch;
+        memcpy(found->ids, all.ids + total * fetch, entries * sizeof *found->ids);
+        memcpy(found->scores, all.scores + total * fetch, entries * sizeof *found->scores);
+        memcpy(found->counts, all.counts + total, search->count * sizeof *found->counts);
+        found->done = true;
+        total += search->count;
+    }
+out:
+    arena_release(&memory);
+}
+
+/* Whether a search would be quicker with others. */
+static bool may_share(const struct search *search)
+{
+    struct index_stats stats;
+    index_get_stats(search->collection->index, &stats);
+    return !search->options->filter && (search->options->exact || stats.graph_segments == 0);
+}
+
+/* The vectors of a search of texts alone, and what the index gives for them. */
+static int encode_all(struct search *search, const struct encoder_text *texts, struct err *err)
+{
+    struct query_step *step = NULL;
+    if (may_share(search)) {
+        int r =
+            found_alloc(&search->first, search->count, first_fetch(search), &search->scratch, err);
+        if (r)
+            return r;
+        search->together = (struct query_step){finds_alike, find_together};
+        step = &search->together;
+    }
+    return model_encode_queries(search->collection->model, texts, search->count, search->vectors,
+                                step, err);
+}
+
+/* The vectors of those among the queries that are texts; the others are given. */
+static int encode_some(struct search *search, const struct encoder_text *texts, size_t count,
+                       struct err *err)
+{
+    size_t dimension = search->collection->stored.dimension, n = 0;
+    float *encoded = arena_alloc(&search->scratch, count, dimension * sizeof *encoded);
+    if (!encoded)
+        return err_memory(err, "the queries' vectors");
+    int r = count
+                ? model_encode_queries(search->collection->model, texts, count, encoded, NULL, err)
+                : 0;
+    for (size_t i = 0; i < search->count && !r; i++) {
+        const float *given = search->queries[i].vector;
+        memcpy(search->vectors + i * dimension, given ? given : encoded + n++ * dimension,
+               dimension * sizeof *encoded);
+    }
+    return r;
+}
+
 int search_encode(struct search *search, struct err *err)
 {
-    struct arena *scratch = &search->scratch;
     size_t dimension = search->collection->stored.dimension, n = 0;
-    size_t vector_bytes = dimension * sizeof(float);
-    struct encoder_text *texts = arena_alloc(scratch, search->count, sizeof *texts);
-    float *encoded = arena_alloc(scratch, search->count, vector_bytes);
-    search->vectors = arena_alloc(scratch, search->count, vector_bytes);
-    if (!texts || !encoded || !search->vectors)
+    struct encoder_text *texts = arena_alloc(&search->scratch, search->count, sizeof *texts);
+    search->vectors =
+        arena_alloc(&search->scratch, search->count, dimension * sizeof *search->vectors);
+    if (!texts || !search->vectors)
         return err_memory(err, "the queries' vectors");
-
     for (size_t i = 0; i < search->count; i++) {
         const struct engine_query *query = &search->queries[i];
         if (!query->vector)
             texts[n++] = (struct encoder_text){.text = query->text, .size = query->text_size};
     }
-    if (n > 0) {
-        struct engine_model *model = search->collection->model;
-        int r = model_encode(model, texts, n, model->info->query_prompt, false, encoded, NULL, err);
-        if (r)
-            return r;
-    }
-    n = 0;
-    for (size_t i = 0; i < search->count; i++) {
-        const float *given = search->queries[i].vector;
-        memcpy(search->vectors + i * dimension, given ? given : encoded + n++ * dimension,
-               vector_bytes);
-    }
-    return 0;
+    return n > 0 && n == search->count ? encode_all(search, texts, err)
+                                       : encode_some(search, texts, n, err);
 }
 
 /* --- ranking --- */
@@ -114,66 +233,84 @@ static void take(struct ranking *ranking, const struct candidate *candidate)
     ranking->best[ranking->count++] = *candidate;
 }
 
-/* Makes a query's ranking from the `found` passages that the index gave for it. */
+/* Goes on with a query's ranking by `count` passages more. */
 static void rank(struct search *search, struct ranking *ranking, const int64_t *passages,
-                 const int64_t *documents, const float *scores, size_t found, size_t fetch)
+                 const int64_t *documents, const float *scores, size_t count)
 {
     const struct engine_search_options *options = search->options;
-    ranking->count = 0;
-    ranking->open = found == fetch;
-    for (size_t i = 0; i < found && ranking->count < options->top_k; i++) {
-        if (options->has_min_score && (double)scores[i] < options->min_score) {
-            ranking->open = false;
-            break;
-        }
-        if (documents[i] == 0)
+    for (size_t i = 0; i < count && !ranking->ended; i++) {
+        if (options->has_min_score && (double)scores[i] < options->min_score)
+            ranking->ended = true;
+        else if (documents[i] == 0)
             search->vanished = true;
         else
             take(ranking, &(struct candidate){passages[i], documents[i], (double)scores[i]});
+        ranking->ended |= ranking->count == options->top_k;
     }
-    if (ranking->count == options->top_k)
-        ranking->open = false;
 }
 
-/* Ranks queries [first, first + count) by the best `fetch` passages of each. */
-static int rank_by(struct search *search, size_t first, size_t count, size_t fetch, struct err *err)
+static size_t least(size_t a, size_t b)
 {
-    size_t dimension = search->collection->stored.dimension, total = 0;
-    const struct index_search_options options = {
-        .top_k = fetch, .exact = search->options->exact, .selection = search->selection};
-    struct arena memory = {0};
-    int r = 0;
-    if (fetch > SIZE_MAX / count) {
-        r = err_memory(err, "a search");
-        goto out;
-    }
-    int64_t *ids = arena_alloc(&memory, count * fetch, sizeof *ids);
-    int64_t *packed = arena_alloc(&memory, count * fetch, sizeof *packed);
-    int64_t *documents = arena_alloc(&memory, count * fetch, sizeof *documents);
-    float *scores = arena_alloc(&memory, count * fetch, sizeof *scores);
-    size_t *found = arena_alloc(&memory, count, sizeof *found);
-    if (!ids || !packed || !documents || !scores || !found) {
-        r = err_memory(err, "a search");
-        goto out;
-    }
-    r = index_search(search->collection->index, search->vectors + first * dimension, count,
-                     &options, ids, scores, found, err);
-    if (r)
-        goto out;
+    return a < b ? a : b;
+}
+
+/* Goes on with the rankings of queries [first, first + count) by what was found in places
+ * [from, to). */
+static int rank_places(struct search *search, size_t first, size_t count,
+                       const struct search_found *found, size_t from, size_t to,
+                       struct arena *memory, struct err *err)
+{
+    size_t fetch = found->fetch, total = 0;
+    int64_t *passages = arena_alloc(memory, count * (to - from), sizeof *passages);
+    int64_t *documents = arena_alloc(memory, count * (to - from), sizeof *documents);
+    if (!passages || !documents)
+        return err_memory(err, "a search");
     for (size_t i = 0; i < count; i++) {
-        memcpy(packed + total, ids + i * fetch, found[i] * sizeof *packed);
-        total += found[i];
+        size_t end = least(found->counts[i], to);
+        for (size_t j = from; j < end && !search->rankings[first + i].ended; j++)
+            passages[total++] = found->ids[i * fetch + j];
     }
-    r = store_passage_documents(search->engine->store, packed, total, documents, err);
+    if (total == 0)
+        return 0;
+    int r = store_passage_documents(search->engine->store, passages, total, documents, err);
     if (r)
-        goto out;
+        return r;
     total = 0;
     for (size_t i = 0; i < count; i++) {
-        rank(search, &search->rankings[first + i], ids + i * fetch, documents + total,
-             scores + i * fetch, found[i], fetch);
-        total += found[i];
+        size_t end = least(found->counts[i], to);
+        struct ranking *ranking = &search->rankings[first + i];
+        if (ranking->ended || end <= from)
+            continue;
+        rank(search, ranking, passages + total, documents + total, found->scores + i * fetch + from,
+             end - from);
+        total += end - from;
     }
-out:
+    return 0;
+}
+
+/* Ranks queries [first, first + count) by the best `fetch` passages of each. Most often each of the
+ * first is another document's, so that the rest need not be looked up. */
+static int rank_by(struct search *search, size_t first, size_t count, size_t fetch, struct err *err)
+{
+    size_t dimension = search->collection->stored.dimension, top_k = search->options->top_k;
+    struct arena memory = {0};
+    struct search_found found = search->first;
+    int r = 0;
+    if (!found.done || fetch != found.fetch) {
+        r = found_alloc(&found, count, fetch, &memory, err);
+        if (!r)
+            r = find(search, search->vectors + first * dimension, count, &found, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        search->rankings[first + i].count = 0;
+        search->rankings[first + i].ended = false;
+    }
+    if (!r)
+        r = rank_places(search, first, count, &found, 0, top_k, &memory, err);
+    if (!r)
+        r = rank_places(search, first, count, &found, top_k, fetch, &memory, err);
+    for (size_t i = 0; i < count && !r; i++)
+        search->rankings[first + i].ended |= found.counts[i] < fetch;
     arena_release(&memory);
     return r;
 }
@@ -193,10 +330,11 @@ int search_rank(struct search *search, struct err *err)
     if (search->count == 0 || stats.live == 0)
         return 0;
 
-    size_t fetch = top_k + top_k / 2 + 8;
+    size_t fetch = first_fetch(search);
     int r = rank_by(search, 0, search->count, fetch, err);
+    search->first.done = false;
     for (size_t i = 0; i < search->count && !r; i++) {
-        for (size_t more = fetch; search->rankings[i].open && !r;) {
+        for (size_t more = fetch; !search->rankings[i].ended && !r;) {
             more *= OVER_FETCH_GROWTH;
             r = rank_by(search, i, 1, more, err);
         }

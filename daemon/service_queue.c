@@ -111,9 +111,11 @@ int service_queue_submit(struct service_queue *queue, struct service_work *work,
         /* Where no more threads can be had, those that are there get to it. */
         if (queue->waiting > queue->idle && queue->thread_count < queue->options.most)
             (void)add_thread(queue);
-        pthread_cond_signal(&queue->change);
     }
     pthread_mutex_unlock(&queue->lock);
+    /* Without the lock, which the thread that wakes takes at once. */
+    if (!r)
+        pthread_cond_signal(&queue->change);
     return r;
 }
 

@@ -123,8 +123,30 @@ void json_put_real(struct json_writer *writer, double value)
         put_bytes(writer, ".0", 2);
 }
 
+/* As "%.9g" has it, for floats from 0.1 to 1, of which most answers are full: times 10^9 they are
+ * still exact. False for others. */
+static bool put_fraction(struct json_writer *writer, double value)
+{
+    double size = fabs(value), scaled = nearbyint(size * 1e9);
+    if (!(size >= 0.1 && scaled < 1e9) || (double)(float)value != value)
+        return false;
+    char text[] = "-0.000000000";
+    size_t end = sizeof text - 1;
+    uint32_t digits = (uint32_t)scaled;
+    for (size_t i = end; i > 3; digits /= 10)
+        text[--i] = (char)('0' + digits % 10);
+    while (text[end - 1] == '0')
+        end--;
+    size_t start = value < 0 ? 0 : 1;
+    before_value(writer);
+    put_bytes(writer, text + start, end - start);
+    return true;
+}
+
 void json_put_score(struct json_writer *writer, double value)
 {
+    if (put_fraction(writer, value))
+        return;
     if (!isfinite(value)) {
         json_put_null(writer);
         return;

@@ -3,8 +3,9 @@
 
 #include "storage/internal.h"
 
-/* What read_row expects, in its order; to be completed with the place in a source where the query
- * knows which one. */
+/* What read_row expects, in its order (for a hit without the number of passages); to be completed
+ * with the place in a source where the query knows which one. */
+#define HIT_COLUMNS "d.key, d.id, d.created_at, d.updated_at, d.metadata, d.text, 0"
 #define ROW_COLUMNS                                                                                \
     "d.key, d.id, d.created_at, d.updated_at, d.metadata, d.text, "                                \
     "(SELECT count(*) FROM passages q WHERE q.document = d.key)"
@@ -211,7 +212,7 @@ static int fetch_hit(struct connection *connection, int64_t collection, int64_t 
     int64_t document = 0;
     *ret_hit = (struct store_hit){0};
     query_begin(&query, connection,
-                "SELECT p.byte_start, p.byte_end, " ROW_COLUMNS " FROM passages p "
+                "SELECT p.byte_start, p.byte_end, " HIT_COLUMNS " FROM passages p "
                 "JOIN documents d ON d.key = p.document WHERE p.key = ? AND p.collection = ?");
     query_int(&query, passage);
     query_int(&query, collection);

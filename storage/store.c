@@ -61,8 +61,16 @@ static int make_file(const char *path, struct err *err)
     return r;
 }
 
+/* Counting what it allocates would have every one of SQLite's allocations wait for one lock. */
+static void configure_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused where it is in use already */
+}
+
 int store_open(struct store **ret_store, const char *path, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
     struct store *store = store_new(path);
     if (!store)
         return err_memory(err, "the store");

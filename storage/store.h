@@ -180,8 +180,8 @@ int store_export(struct store *store, const struct store_collection *collection,
                  size_t limit, size_t bytes, struct arena *arena, struct store_whole **ret_wholes,
                  size_t *ret_count, bool *ret_more, struct err *err);
 
-/* A passage's document and place, for search results. `row.id` is NULL where the passage is gone.
- */
+/* A passage's document and place, for search results. `row.id` is NULL where the passage is gone;
+ * `row.passages` is not counted. */
 struct store_hit {
     struct store_row row;
     size_t start, end;

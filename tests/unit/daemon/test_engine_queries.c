@@ -31,7 +31,8 @@ struct shared {
 struct caller {
     struct shared *shared;
     size_t number;
-    size_t wrong;    /* answers that were not those of the text alone */
+    size_t wrong; /* answers that were not those of the text alone */
+    size_t steps_together;
     size_t mistaken; /* calls that failed and should not, or the other way */
     pthread_t thread;
 };
@@ -59,7 +60,7 @@ static void open_shared(struct shared *shared)
             struct encoder_usage usage;
             assert_int_equal(queries_encode(shared->queries, &text, 1, prompt_of(which),
                                             shared->alone[which] + i * shared->dimension, &usage,
-                                            &err),
+                                            NULL, &err),
                              0);
         }
     }
@@ -73,6 +74,31 @@ static void close_shared(struct shared *shared)
     free(shared->alone[1]);
 }
 
+/* A step that looks at the vectors it was given. */
+struct probe {
+    struct query_step step; /* first */
+    const float *vectors;
+    float seen;
+    size_t runs, together;
+};
+
+static bool always_same(const struct query_step *step, const struct query_step *other)
+{
+    (void)step;
+    (void)other;
+    return true;
+}
+
+static void look(struct query_step *const *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct probe *probe = (struct probe *)steps[i];
+        probe->seen = probe->vectors[0];
+        probe->runs++;
+        probe->together = count;
+    }
+}
+
 /* One call of one to three texts; every fourth caller's are not UTF-8. */
 static void call_once(struct caller *caller, size_t round, float *vectors)
 {
@@ -84,13 +110,16 @@ static void call_once(struct caller *caller, size_t round, float *vectors)
     bool bad = caller->number % 4 == 3;
     for (size_t i = 0; i < count; i++)
         some[i] = bad ? (struct encoder_text){.text = "\xff", .size = 1} : text_at(round + i);
-    int r = queries_encode(shared->queries, some, count, prompt_of(which), vectors, usage, &err);
+    struct probe probe = {.step = {always_same, look}, .vectors = vectors};
+    int r = queries_encode(shared->queries, some, count, prompt_of(which), vectors, usage,
+                           &probe.step, &err);
     atomic_fetch_add(&shared->calls, 1);
     if (bad) {
-        caller->mistaken += r != ERR_INVALID || !strstr(err.message, "text 0");
+        caller->mistaken += probe.runs != 0 || r != ERR_INVALID || !strstr(err.message, "text 0");
         return;
     }
-    caller->mistaken += r != 0;
+    caller->mistaken += r != 0 || probe.runs != 1 || probe.seen != vectors[0];
+    caller->steps_together += probe.together > 1;
     for (size_t i = 0; i < count && r == 0; i++)
         caller->wrong += memcmp(vectors + i * shared->dimension,
                                 shared->alone[which] + (round + i) % TEXTS * shared->dimension,
@@ -119,6 +148,7 @@ calls_that_come_together_share_a_batch_and_get_what_they_would_have_got_alone(vo
 {
     struct shared shared = {0};
     struct caller callers[CALLERS];
+    size_t steps_together = 0;
     (void)state;
     open_shared(&shared);
     for (size_t i = 0; i < CALLERS; i++) {
@@ -130,7 +160,9 @@ calls_that_come_together_share_a_batch_and_get_what_they_would_have_got_alone(vo
     for (size_t i = 0; i < CALLERS; i++) {
         assert_int_equal(callers[i].wrong, 0);
         assert_int_equal(callers[i].mistaken, 0);
+        steps_together += callers[i].steps_together;
     }
+    assert_true(steps_together > 0);
     assert_true(queries_batches(shared.queries) < atomic_load(&shared.calls) + 2 * TEXTS);
     close_shared(&shared);
 }
@@ -156,7 +188,8 @@ static void a_cancelled_engine_ends_what_waits(void **state)
     assert_int_equal(queries_open(&queries, shared.encoder, &cancel, &err), 0);
     float *vector = calloc(1, shared.dimension * sizeof *vector);
     const struct encoder_text text = text_at(0);
-    assert_int_equal(queries_encode(queries, &text, 1, NULL, vector, &usage, &err), ERR_CANCELLED);
+    assert_int_equal(queries_encode(queries, &text, 1, NULL, vector, &usage, NULL, &err),
+                     ERR_CANCELLED);
     free(vector);
     queries_close(queries);
     close_shared(&shared);

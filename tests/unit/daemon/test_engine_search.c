@@ -1,5 +1,6 @@
 /* Tests of the engine: what a search answers, against brute force over the stored vectors. */
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "engine_fixture.h"
@@ -148,6 +149,65 @@ static void several_queries_are_answered_as_each_alone(void **state)
     }
 }
 
+enum { ASKERS = 8, ASKED = 6, ROUNDS = 40 };
+
+struct asker {
+    pthread_t thread;
+    struct engine *engine;
+    size_t number;
+    const char *const *texts;           /* (ASKED) */
+    const struct engine_results *alone; /* (ASKED) */
+    size_t wrong;
+};
+
+static void *ask_again_and_again(void *argument)
+{
+    struct asker *asker = argument;
+    for (size_t round = 0; round < ROUNDS; round++) {
+        size_t which = (asker->number + round) % ASKED;
+        const struct engine_results *alone = &asker->alone[which];
+        const struct engine_query query = {.text = asker->texts[which],
+                                           .text_size = strlen(asker->texts[which])};
+        const struct engine_search_options options = {.top_k = alone->count,
+                                                      .exact = asker->number % 2 == 1};
+        struct arena arena = {0};
+        struct engine_results results;
+        struct err err;
+        int r =
+            engine_search(asker->engine, "default", &query, 1, &options, &arena, &results, &err);
+        bool same = r == 0 && results.count == alone->count;
+        for (size_t i = 0; same && i < results.count; i++)
+            same = strcmp(results.hits[i].row.id, alone->hits[i].row.id) == 0 &&
+                   memcmp(&results.hits[i].score, &alone->hits[i].score, sizeof(double)) == 0;
+        asker->wrong += !same;
+        arena_release(&arena);
+    }
+    return NULL;
+}
+
+static void searches_at_once_are_answered_as_each_alone(void **state)
+{
+    static const char *const texts[ASKED] = {"the weather", "a great movie", "password",
+                                             "old songs",   "bread and tea", "a long day at sea"};
+    struct fixture *fixture = *state;
+    struct engine_results alone[ASKED];
+    struct asker askers[ASKERS];
+    for (size_t i = 0; i < ASKED; i++)
+        fixture_add_text(fixture, NULL, texts[i]);
+    for (size_t i = 0; i < ASKED; i++)
+        alone[i] = fixture_search_text(fixture, "default", texts[i], 2 + i % 3);
+    for (size_t i = 0; i < ASKERS; i++) {
+        askers[i] =
+            (struct asker){.engine = fixture->engine, .number = i, .texts = texts, .alone = alone};
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_again_and_again, &askers[i]),
+                         0);
+    }
+    for (size_t i = 0; i < ASKERS; i++)
+        pthread_join(askers[i].thread, NULL);
+    for (size_t i = 0; i < ASKERS; i++)
+        assert_int_equal(askers[i].wrong, 0);
+}
+
 static void a_document_of_many_passages_does_not_crowd_the_others_out(void **state)
 {
     struct fixture *fixture = *state;
@@ -271,6 +331,7 @@ int main(void)
         engine_test(a_query_by_text_is_a_query_by_its_vector),
         engine_test(documents_and_queries_get_the_models_prompts),
         engine_test(several_queries_are_answered_as_each_alone),
+        engine_test(searches_at_once_are_answered_as_each_alone),
         engine_test(a_document_of_many_passages_does_not_crowd_the_others_out),
         engine_test(hits_below_the_least_score_are_left_out),
         engine_test(metrics_rank_as_they_say),

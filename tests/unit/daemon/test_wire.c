@@ -101,6 +101,28 @@ static void reals_are_as_short_as_reads_back(void **state)
     }
 }
 
+static void a_score_is_written_with_nine_digits(void **state)
+{
+    static const float edges[] = {0.1F,           0.5F,           -0.25F,          1,
+                                  0.99999994F,    0.09999999F,    -0.99999994F,    0,
+                                  0x1.99999ap-4F, 0x1.fffffcp-1F, 0x1.0000020p-1F, -1};
+    uint32_t random = 12345;
+    (void)state;
+    for (size_t i = 0; i < 200000; i++) {
+        struct buf buf = {0};
+        struct json_writer writer = {.buf = &buf};
+        char expected[40];
+        random = random * 1664525 + 1013904223;
+        float value =
+            i < sizeof edges / sizeof *edges ? edges[i] : (float)(int32_t)random / 2147483648.0F;
+        json_put_score(&writer, (double)value);
+        snprintf(expected, sizeof expected, "%.9g", (double)value);
+        assert_int_equal(buf.size, strlen(expected));
+        assert_memory_equal(buf.data, expected, buf.size);
+        buf_release(&buf);
+    }
+}
+
 static void a_score_reads_back_to_the_same_float(void **state)
 {
     (void)state;
@@ -340,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_writer_puts_commas_where_they_belong),
         cmocka_unit_test(any_text_becomes_valid_json),
         cmocka_unit_test(reals_are_as_short_as_reads_back),
+        cmocka_unit_test(a_score_is_written_with_nine_digits),
         cmocka_unit_test(a_score_reads_back_to_the_same_float),
         cmocka_unit_test(canonical_json_is_the_same_whatever_the_order),
         cmocka_unit_test(an_empty_body_is_an_empty_object),
