@@ -282,9 +282,12 @@ eval: all $(CACHE)/bench-venv/peers ## the answers' quality through the daemon, 
 	@$(BENCH_PYTHON) tests/eval/eval.py --bin $(BIN) --data '$(TEST_DATA)' --cache '$(CACHE)/eval' \
 	    $(if $(ONLY),--only '$(ONLY)') $(EVAL_ARGS)
 
-bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once
-	@/usr/bin/python3 tests/bench/service.py --bin $(BIN) --load $(O)/bench/daemon/bench_load \
-	    --lines '$(BENCH_LINES)' --precision $(or $(PRECISION),auto)
+# DOCUMENTS=1000000: that many with vectors given, those of bench-index; INDEX_PRECISION=int8.
+bench-service: all $(O)/bench/daemon/bench_load ## time the daemon: adding, asking, many at once (DOCUMENTS=N)
+	@/usr/bin/python3 tests/bench/$(if $(DOCUMENTS),service_scale.py,service.py) \
+	    --bin $(BIN) --load $(O)/bench/daemon/bench_load --lines '$(BENCH_LINES)' \
+	    $(if $(DOCUMENTS),--vectors '$(CACHE)/bench-index' --documents $(DOCUMENTS) \
+	    --index-precision $(or $(INDEX_PRECISION),f32)) --precision $(or $(PRECISION),auto)
 
 TRAIN_MODEL ?= $(or $(SBERT_MODELS),$(HOME)/.local/share/sbertd/models)/all-MiniLM-L6-v2
 # RESUME=1 takes the figures of runs that an earlier one finished; TASKS=sts,nli,triplet and SEEDS=1,2,3.

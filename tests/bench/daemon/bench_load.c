@@ -3,7 +3,7 @@
  *
  * usage: bench_load SOCKET LINES [--clients N] [--seconds S] [--pause MS] [--count N] [--route
  * search|embeddings]
- *                   [--collection NAME] [--bulk MODEL [--precision P]]
+ *                   [--collection NAME] [--bodies | --bulk MODEL [--precision P]]
  *
  * Each connection sends a request with one line of LINES, waits for its answer, and sends the next.
  * One thread looks after all connections, so that little of the machine is spent on asking. With
@@ -51,6 +51,7 @@ struct bench {
     const char *socket, *lines, *route, *collection, *bulk;
     enum precision precision;
     size_t clients, count;
+    bool bodies;           /* the lines are requests' bodies */
     double seconds, pause; /* pause: between an answer and the next question */
 
     char *text;
@@ -110,12 +111,16 @@ static void make_request(const struct bench *bench, size_t i, struct request *re
     struct buf body = {0}, whole = {0};
     struct json_writer writer = {.buf = &body};
 
-    json_open(&writer, '{');
-    json_key(&writer, search ? "query" : "input");
-    json_text(&writer, bench->texts[i].text, bench->texts[i].size);
-    if (!search)
-        json_member_string(&writer, "encoding_format", "base64");
-    json_close(&writer, '}');
+    if (bench->bodies) {
+        json_put_raw(&writer, bench->texts[i].text);
+    } else {
+        json_open(&writer, '{');
+        json_key(&writer, search ? "query" : "input");
+        json_text(&writer, bench->texts[i].text, bench->texts[i].size);
+        if (!search)
+            json_member_string(&writer, "encoding_format", "base64");
+        json_close(&writer, '}');
+    }
     int r = search ? buf_printf(&whole, "POST /v1/collections/%s/search", bench->collection)
                    : buf_append_string(&whole, "POST /v1/embeddings");
     r |= buf_printf(&whole,
@@ -377,6 +382,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (precision_parse(argument, &bench->precision, NULL) < 0)
             argp_error(state, "--precision is auto, f32, bf16 or int8");
         return 0;
+    case 'B':
+        bench->bodies = true;
+        return 0;
     case 'b':
         bench->bulk = argument;
         return 0;
@@ -402,6 +410,7 @@ static const struct argp_option options[] = {
     {"route", 'r', "ROUTE", 0, "search or embeddings (embeddings)", 0},
     {"collection", 'C', "NAME", 0, "to search (default)", 0},
     {"precision", 'P', "P", 0, "of --bulk (auto)", 0},
+    {"bodies", 'B', NULL, 0, "LINES holds requests' bodies, one a line", 0},
     {"bulk", 'b', "MODEL", 0, "first measure the encoder alone", 0},
     {0},
 };
