@@ -24,7 +24,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-BATCH = 5000  # documents of a request
+BATCH = 5000  # documents of a request while filling
+ADDED = 1000  # and while searches are timed
 COLLECTION = "scale"
 
 
@@ -64,11 +65,15 @@ def encoded(vector):
     return base64.b64encode(vector).decode()
 
 
-def add_batch(client, vectors, lines, first, count):
-    """Adds documents first, first + 1, ...; the seconds that the daemon took."""
+def add_body(vectors, lines, first, count):
+    """A request to add documents first, first + 1, ..."""
     documents = [{"id": str(i), "text": f"{lines[i % len(lines)]} ({i})",
                   "vector": encoded(vectors.document(i))} for i in range(first, first + count)]
-    body = json.dumps({"documents": documents}).encode()
+    return json.dumps({"documents": documents}).encode()
+
+
+def add(client, body, count):
+    """The seconds that the daemon took."""
     start = time.perf_counter()
     answer = client.post(f"/v1/collections/{COLLECTION}/documents", body,
                          Content_Type="application/json")
@@ -84,23 +89,27 @@ def anonymous(pid):
 
 
 class Adder(threading.Thread):
-    """Adds more and more until told to stop."""
+    """Adds more documents, by requests made beforehand, until told to stop or there are none left."""
 
-    def __init__(self, daemon, vectors, lines, first):
+    def __init__(self, bench, count):
         super().__init__()
-        self.client, self.vectors, self.lines, self.next = daemon.client(), vectors, lines, first
-        self.stopping, self.added, self.took = False, 0, 0
+        first = bench.arguments.documents
+        self.bodies = [add_body(bench.vectors, bench.lines, i, ADDED)
+                       for i in range(first, first + count, ADDED)]
+        self.client, self.stopping, self.added, self.took = bench.daemon.client(), False, 0, 0
 
     def run(self):
-        while not self.stopping:
-            self.took += add_batch(self.client, self.vectors, self.lines, self.next, BATCH // 5)
-            self.next += BATCH // 5
-            self.added += BATCH // 5
+        for body in self.bodies:
+            if self.stopping:
+                return
+            self.took += add(self.client, body, ADDED)
+            self.added += ADDED
+        print("(the add ended before the questions did)")
 
     def finish(self):
         self.stopping = True
         self.join()
-        return self.next
+        print(f"the add beside it         {self.added / self.took:.0f} vectors/s", flush=True)
 
 
 class Bench:
@@ -139,7 +148,8 @@ class Bench:
 def fill(bench, client, count):
     took, start = 0, time.perf_counter()
     for first in range(0, count, BATCH):
-        took += add_batch(client, bench.vectors, bench.lines, first, min(BATCH, count - first))
+        batch = min(BATCH, count - first)
+        took += add(client, add_body(bench.vectors, bench.lines, first, batch), batch)
     print(f"adds                      {count / took:.0f} vectors/s in the daemon; "
           f"{count / (time.perf_counter() - start):.0f} with making the requests", flush=True)
 
@@ -192,11 +202,10 @@ def main():
               f"peak of all {peak / 2**20:.0f} MiB", flush=True)
         bench.ask_all("at rest")
         bench.ask_seldom("at rest")
-        adder = Adder(bench.daemon, vectors, lines, arguments.documents)
+        adder = Adder(bench, int(arguments.seconds * 60) * ADDED)
         adder.start()
         bench.ask_seldom("during an add")
         adder.finish()
-        print(f"the add beside it         {adder.added / adder.took:.0f} vectors/s", flush=True)
         restart(bench, make)
         bench.ask("after it, by text", arguments.lines, "--clients=1", "--pause=20")
     finally:
