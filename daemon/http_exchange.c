@@ -45,6 +45,8 @@ struct exchange {
     size_t counted;   /* bytes in the service's count of bodies */
     size_t discarded; /* bytes */
     double started;
+    double
+        piece_started; /* when the body, or this batch of its lines, could have begun to arrive */
 };
 
 /* --- begin and end --- */
@@ -58,7 +60,7 @@ void *http_exchange_begin(void *argument, const char *target, struct MHD_Connect
         return NULL;
     exchange->service = exchange->call.service = service;
     exchange->connection = connection;
-    exchange->started = clock_now();
+    exchange->started = exchange->piece_started = clock_now();
     exchange->target = strdup(target);
     if (!exchange->target) {
         free(exchange);
@@ -185,6 +187,7 @@ static void run_lines(struct service_work *work)
     else
         exchange->phase = exchange->lines.failed ? PHASE_DISCARD : PHASE_BODY;
     count_body(exchange);
+    exchange->piece_started = clock_now();
     MHD_resume_connection(connection);
 }
 
@@ -372,6 +375,17 @@ static enum MHD_Result end_body(struct exchange *exchange)
     return hand_to_worker(exchange);
 }
 
+/* True where a body dribbles in, never idle for long and never whole. Asked whenever some of it
+ * comes; the library looks after those that send nothing. */
+static bool is_overdue(const struct exchange *exchange)
+{
+    if (clock_now() - exchange->piece_started <= LIMIT_BODY_SECONDS)
+        return false;
+    service_log(LOG_WARNING, "%s %.300s: closed, since its body has not arrived in %d s",
+                exchange->method, exchange->target, LIMIT_BODY_SECONDS);
+    return true;
+}
+
 static enum MHD_Result drop_body(struct exchange *exchange, size_t *data_size)
 {
     if (*data_size == 0)
@@ -399,6 +413,8 @@ enum MHD_Result http_exchange_handle(void *argument, struct MHD_Connection *conn
     case PHASE_BODY:
         if (*data_size == 0)
             return end_body(exchange);
+        if (is_overdue(exchange))
+            return MHD_NO;
         /* Before taking more, not after: the library goes on with data that it has already, also
          * on a suspended connection, unless some was left to it. */
         if (exchange->is_lines && lines_ready(&exchange->lines))
@@ -407,6 +423,8 @@ enum MHD_Result http_exchange_handle(void *argument, struct MHD_Connection *conn
         *data_size = 0;
         return MHD_YES;
     case PHASE_DISCARD:
+        if (*data_size > 0 && is_overdue(exchange))
+            return MHD_NO;
         return drop_body(exchange, data_size);
     case PHASE_DONE:
         return send_answer(exchange);

@@ -11,8 +11,8 @@ enum {
     LIMIT_DISCARD = 64 << 20,           /* bytes of a refused body that are read before closing */
     LIMIT_BODIES = 256 << 20,           /* bytes of all bodies in memory */
     LIMIT_ANSWER_IDS = 16 << 20,        /* bytes of an NDJSON answer; ids are left out beyond */
-    LIMIT_CONNECTION_MEMORY = 32 << 10, /* a connection's buffer: request line and headers, or a
-                                           piece of a body; cleared for each request */
+    LIMIT_CONNECTION_MEMORY = 64 << 10, /* a connection's buffer: request line and headers, or a
+                                           piece of a body */
     LIMIT_INTERACTIVE = 16 << 10,       /* bytes of an add or embeddings body that is not bulk */
 
     /* what is in them */
@@ -34,6 +34,7 @@ enum {
     /* connections */
     LIMIT_CONNECTIONS = 256,
     LIMIT_IDLE_SECONDS = 60,
+    LIMIT_BODY_SECONDS = 300,        /* for a JSON body to arrive, or a batch of NDJSON lines */
     LIMIT_WAITING_INTERACTIVE = 128, /* requests in the queue */
     LIMIT_WAITING_BULK = 32,
 };

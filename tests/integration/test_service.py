@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import BIN, DEADLINE, MODEL, Daemon, sbertd, wait_until
+from conftest import BIN, DEADLINE, MODEL, ROOT, Daemon, sbertd, wait_until
 
 
 class Started:
@@ -492,6 +492,35 @@ def test_what_is_too_long_for_a_head_is_refused_as_http_has_it(daemon, client):
     assert b" 431 " in answer.split(b"\r\n")[0], answer[:100]
     answer = raw_request(daemon, b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 30_000 + b"\r\n\r\n")
     assert b" 200 " in answer.split(b"\r\n")[0], answer[:100]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+def test_a_body_that_dribbles_in_is_given_up(folder, kind):
+    shim, ahead = folder / "clock_shim.so", folder / "ahead"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, ROOT / "tests/fault/clock_shim.c"], check=True)
+    running = Daemon(folder, environment={"LD_PRELOAD": str(shim), "CLOCK_SHIM_AHEAD": str(ahead)})
+    try:
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as raw:
+            raw.settimeout(DEADLINE)
+            raw.connect(str(running.socket))
+            raw.sendall(b"POST /v1/collections/default/documents HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Type: " + kind.encode() + b"\r\nContent-Length: 1000\r\n\r\n{")
+            for seconds in (100, 200, 290):  # slow, and in time
+                ahead.write_bytes(b"x" * seconds)
+                raw.sendall(b" ")
+                assert running.healthy()
+            raw.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                raw.recv(1)
+            raw.settimeout(DEADLINE)
+            ahead.write_bytes(b"x" * 400)
+            raw.sendall(b" ")
+            with contextlib.suppress(ConnectionResetError):
+                assert raw.recv(1) == b""
+        assert running.healthy()
+        assert "has not arrived in 300 s" in running.log.read_text()
+    finally:
+        running.stop()
 
 
 def test_a_client_that_waits_to_continue_is_refused_before_it_sends(daemon, client):
