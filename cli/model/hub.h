@@ -11,8 +11,8 @@
 #include "cli/progress.h"
 #include "encoder/model/registry.h"
 
-/* Appends to `json` the hub's listing of a model's files (listing.h), all pages of it as one. ERR_NOT_FOUND where the hub
- * shows no such model, ERR_IO, ERR_LIMIT. */
+/* Appends to `json` the hub's listing of a model's files (listing.h), all pages of it as one.
+ * ERR_NOT_FOUND where the hub shows no such model, ERR_IO, ERR_LIMIT. */
 int hub_list(const char *hub_name, int connect_seconds, struct buf *json, struct err *err);
 
 /* Puts each file that is not there yet into `folder`. A file on its way is "<path>.part" there, and

@@ -1,4 +1,5 @@
-/* Any bytes as a tokenizer.json, of a class that has no components of its own: it opens or says why not, and what opens tokenizes. */
+/* Any bytes as a tokenizer.json, of a class that has no components of its own: it opens or says why
+ * not, and what opens tokenizes. */
 #include "tests/fuzz/encoder/memory_folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
