@@ -247,6 +247,8 @@ def main():
     options.precisions = options.precisions.split(",")
     shown = json.loads(timed([options.bin / "sbert-model", "show", "--json", options.model])[1].stdout)
     options.model = pathlib.Path(shown["folder"])
+    for name in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+        del os.environ[name]  # each OpenBLAS, ours and numpy's, takes the kernels of this CPU
     options.cross_pairs, options.verdicts = 400 if options.quick else 4000, []
     rounds = 1 if options.quick else 3
     count, many = (1000, 5000) if options.quick else (10000, 100000)

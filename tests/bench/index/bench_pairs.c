@@ -32,7 +32,7 @@ struct bench {
     struct err err;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "bench_pairs: %s\n", what);
     exit(1);
