@@ -51,12 +51,20 @@ static int find_prefix(struct binder *binder, const struct family *family, const
                    family->tensors.word_embeddings);
 }
 
+static int bind_small_table(const struct binder *binder, const char *name, size_t rows,
+                            size_t columns, const float **ret_numbers, struct err *err)
+{
+    char full[NAME_SIZE];
+    tensor_name(binder, name, ".weight", full);
+    return weights_get(binder->weights, full, rows, columns, ret_numbers, err);
+}
+
 static int bind_table(const struct binder *binder, const char *name, size_t rows, size_t columns,
                       const float **ret_numbers, struct err *err)
 {
     char full[NAME_SIZE];
     tensor_name(binder, name, ".weight", full);
-    return weights_get(binder->weights, full, rows, columns, ret_numbers, err);
+    return weights_get_table(binder->weights, full, rows, columns, ret_numbers, err);
 }
 
 static int bind_linear(const struct binder *binder, const char *name, size_t in, size_t out,
@@ -106,14 +114,14 @@ static int bind_embeddings(struct model *model, const struct binder *binder,
     int r = bind_table(binder, names->word_embeddings, model->vocabulary_size, hidden,
                        &model->word_embeddings, err);
     if (r == 0)
-        r = bind_table(binder, names->position_embeddings, model->max_positions, hidden,
-                       &model->position_embeddings, err);
+        r = bind_small_table(binder, names->position_embeddings, model->max_positions, hidden,
+                             &model->position_embeddings, err);
     if (r == 0 && names->token_type_embeddings)
-        r = bind_table(binder, names->token_type_embeddings, model->type_vocabulary_size, hidden,
-                       &model->token_type_embeddings, err);
+        r = bind_small_table(binder, names->token_type_embeddings, model->type_vocabulary_size,
+                             hidden, &model->token_type_embeddings, err);
     if (r == 0 && names->relative_bias)
-        r = bind_table(binder, names->relative_bias, model->relative_buckets, model->heads,
-                       &model->relative_bias, err);
+        r = bind_small_table(binder, names->relative_bias, model->relative_buckets, model->heads,
+                             &model->relative_bias, err);
     if (r == 0)
         r = bind_norm(binder, names->embedding_norm, hidden, &model->embedding_norm, err);
     return r;

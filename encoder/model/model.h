@@ -15,7 +15,8 @@
 #include "encoder/model/activation.h"
 
 /* A linear layer y = x W^T + b: weight is (out, in) row-major as PyTorch keeps it; bias (out) or
- * NULL. The pointers are into the mapped file or into memory of the model. */
+ * NULL. The pointers are into the mapped file or into memory of the model; a layer's weight is a
+ * table (weights_widen). */
 struct linear {
     const float *weight;
     const float *bias;
@@ -88,7 +89,7 @@ struct model {
     size_t relative_buckets;      /* rows of relative_bias, or 0 */
     enum activation activation;
 
-    const float *word_embeddings;       /* (vocabulary_size, hidden_size) */
+    const float *word_embeddings;       /* (vocabulary_size, hidden_size): a table (weights_row) */
     const float *position_embeddings;   /* (max_positions, hidden_size) */
     const float *token_type_embeddings; /* (type_vocabulary_size, hidden_size) or NULL */
     struct layer_norm embedding_norm;

@@ -1,4 +1,4 @@
-/* The set of weight files of a folder: opening shards, converting half precision.
+/* The set of weight files of a folder: opening shards, and where the numbers of tensors are as f32.
  *
  * It does not know which tensors a model needs; load.c asks for them.
  */
@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "encoder/model/halves.h"
 #include "encoder/model/safetensors.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are used as they lie in files");
@@ -160,6 +162,11 @@ out:
     return r;
 }
 
+static size_t widened_size(const struct weights_tensor *tensor)
+{
+    return tensor->rows * tensor->columns * sizeof(float);
+}
+
 void weights_close(struct model_storage *weights)
 {
     if (!weights)
@@ -170,6 +177,10 @@ void weights_close(struct model_storage *weights)
     }
     free(weights->files);
     free(weights->paths);
+    for (size_t i = 0; i < weights->given_count; i++)
+        if (weights->given[i].halves)
+            (void)munmap((void *)(uintptr_t)weights->given[i].numbers,
+                         widened_size(&weights->given[i]));
     arena_release(&weights->converted);
     free(weights->given);
     free(weights);
@@ -206,45 +217,13 @@ bool weights_have(const struct model_storage *weights, const char *name)
     return find(weights, name, &path) != NULL;
 }
 
-/* A half-precision number (IEEE 754 binary16) as f32: exact, subnormals, infinities and NaN
- * included. */
-static float float_of_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t exponent = (half >> 10) & 31, fraction = half & 1023, bits;
-    float number;
-
-    if (exponent == 31) {
-        bits = sign | 0x7f800000 | fraction << 13;
-    } else if (exponent != 0) {
-        bits = sign | (exponent + 112) << 23 | fraction << 13;
-    } else {
-        number = (float)fraction * 0x1p-24f;
-        return sign ? -number : number;
-    }
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
-/* bfloat16 is the upper half of an f32. */
-static float float_of_bfloat(uint16_t upper)
-{
-    uint32_t bits = (uint32_t)upper << 16;
-    float number;
-    memcpy(&number, &bits, sizeof number);
-    return number;
-}
-
 static const float *convert(struct model_storage *weights, const struct tensor *tensor)
 {
     size_t count = tensor->size / sizeof(uint16_t);
     float *numbers = arena_alloc(&weights->converted, count, sizeof *numbers);
 
-    for (size_t i = 0; numbers && i < count; i++) {
-        uint16_t bits;
-        memcpy(&bits, tensor->data + i * sizeof bits, sizeof bits);
-        numbers[i] = tensor->dtype == DTYPE_F16 ? float_of_half(bits) : float_of_bfloat(bits);
-    }
+    if (numbers)
+        halves_widen(tensor->dtype, tensor->data, count, numbers);
     return numbers;
 }
 
@@ -269,8 +248,9 @@ const struct weights_tensor *weights_given(const struct model_storage *weights, 
     return weights->given;
 }
 
-int weights_get(struct model_storage *weights, const char *name, size_t rows, size_t columns,
-                const float **ret_numbers, struct err *err)
+/* The tensor of that name, of this shape and with numbers that can be used. */
+static int find_fitting(const struct model_storage *weights, const char *name, size_t rows,
+                        size_t columns, const struct tensor **ret_tensor, struct err *err)
 {
     const char *path;
     const struct tensor *tensor = find(weights, name, &path);
@@ -287,14 +267,84 @@ int weights_get(struct model_storage *weights, const char *name, size_t rows, si
     if (tensor->dtype == DTYPE_OTHER)
         return err_set(err, ERR_UNSUPPORTED, "%s: tensor %s is neither F32 nor F16 nor BF16", path,
                        name);
+    *ret_tensor = tensor;
+    return 0;
+}
+
+int weights_get(struct model_storage *weights, const char *name, size_t rows, size_t columns,
+                const float **ret_numbers, struct err *err)
+{
+    const struct tensor *tensor;
+    int r = find_fitting(weights, name, rows, columns, &tensor, err);
+    if (r < 0)
+        return r;
     const float *numbers = tensor->dtype == DTYPE_F32 ? (const float *)(const void *)tensor->data
                                                       : convert(weights, tensor);
     if (!numbers)
         return err_memory(err, name);
-    struct weights_tensor given = {tensor->name, numbers, rows, columns};
-    int r = note_given(weights, &given, err);
+    struct weights_tensor given = {.name = tensor->name, numbers, rows, columns};
+    r = note_given(weights, &given, err);
     if (r < 0)
         return r;
     *ret_numbers = numbers;
     return 0;
+}
+
+/* --- tables --- */
+
+int weights_get_table(struct model_storage *weights, const char *name, size_t rows, size_t columns,
+                      const float **ret_numbers, struct err *err)
+{
+    const struct tensor *tensor;
+    int r = find_fitting(weights, name, rows, columns, &tensor, err);
+    if (r < 0)
+        return r;
+    if (tensor->dtype == DTYPE_F32 || tensor->size == 0)
+        return weights_get(weights, name, rows, columns, ret_numbers, err);
+
+    struct weights_tensor given = {tensor->name, NULL, rows, columns, tensor->data, tensor->dtype};
+    void *room = mmap(NULL, widened_size(&given), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return err_memory(err, name);
+    given.numbers = room;
+    r = note_given(weights, &given, err);
+    if (r < 0) {
+        (void)munmap(room, widened_size(&given));
+        return r;
+    }
+    *ret_numbers = given.numbers;
+    return 0;
+}
+
+const struct weights_tensor *weights_find(const struct model_storage *weights, const float *numbers)
+{
+    for (size_t i = 0; weights && i < weights->given_count; i++)
+        if (weights->given[i].numbers == numbers)
+            return &weights->given[i];
+    return NULL;
+}
+
+void weights_widen(const struct model_storage *weights, const float *numbers)
+{
+    const struct weights_tensor *tensor = weights_find(weights, numbers);
+    if (tensor && tensor->halves)
+        halves_widen(tensor->dtype, tensor->halves, tensor->rows * tensor->columns,
+                     (float *)(uintptr_t)numbers);
+}
+
+void weights_drop(const struct model_storage *weights, const float *numbers)
+{
+    const struct weights_tensor *tensor = weights_find(weights, numbers);
+    if (tensor && tensor->halves)
+        (void)madvise((void *)(uintptr_t)numbers, widened_size(tensor), MADV_DONTNEED);
+}
+
+const float *weights_row(const struct weights_tensor *table, size_t row, float *room)
+{
+    size_t first = row * table->columns;
+    if (!table->halves)
+        return table->numbers + first;
+    halves_widen(table->dtype, table->halves + first * sizeof(uint16_t), table->columns, room);
+    return room;
 }

@@ -201,7 +201,9 @@ static int take_numbers(struct parameters *parameters, const struct bindings *bi
     for (size_t i = 0; i < bindings->count; i++) {
         const struct parameter *parameter = &parameters->list[i];
         float *numbers = parameters->numbers + parameter->offset;
+        weights_widen(bindings->list[i].storage, *bindings->list[i].numbers);
         memcpy(numbers, *bindings->list[i].numbers, parameter->size * sizeof *numbers);
+        weights_drop(bindings->list[i].storage, *bindings->list[i].numbers);
         *bindings->list[i].numbers = numbers;
     }
     weights_close(model->storage);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "encoder/model/weights.h"
 
 /* Fewer bytes are packed faster than a file is found, and leave no file beside small models. */
 enum { LEAST_KEPT = 4 << 20 };
@@ -42,6 +43,18 @@ size_t packed_weights_linears(const struct transformer_layer *layer, enum layer_
         break;
     }
     return 1;
+}
+
+void packed_weights_widen(const struct model *model, const struct linear *linears, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        weights_widen(model->storage, linears[i].weight);
+}
+
+void packed_weights_drop(const struct model *model, const struct linear *linears, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        weights_drop(model->storage, linears[i].weight);
 }
 
 static size_t linears_at(const struct packing *packing, size_t i,
@@ -91,7 +104,9 @@ static int write_all(const struct packing *packing, struct weight_cache_writer *
         if (r < 0)
             break;
         memset((char *)room + size - MATMUL_ALIGNMENT, 0, MATMUL_ALIGNMENT); /* what is filled up */
+        packed_weights_widen(packing->model, linears, count);
         matmul_pack(packing->backend, packing->kernels, linears, count, room);
+        packed_weights_drop(packing->model, linears, count);
         r = weight_cache_add(writer, room, size, err);
     }
     return r;

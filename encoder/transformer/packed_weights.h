@@ -18,6 +18,10 @@ enum { LAYER_PRODUCTS = 4, LAYER_PRODUCT_MAX_LINEARS = 3 };
 size_t packed_weights_linears(const struct transformer_layer *layer, enum layer_product product,
                               struct linear ret_linears[LAYER_PRODUCT_MAX_LINEARS]);
 
+/* Makes the numbers of a product's linears be there, or no more (weights_widen). */
+void packed_weights_widen(const struct model *model, const struct linear *linears, size_t count);
+void packed_weights_drop(const struct model *model, const struct linear *linears, size_t count);
+
 struct packed_weights {
     struct weight_cache cache; /* open where the weights are mapped */
     char source[256];          /* where they are from, in a clause, and why */

@@ -25,6 +25,7 @@ struct transformer {
     const struct matmul_backend *backend;
     struct packed_weights packed;
     struct relative_bias relative_bias;
+    const struct weights_tensor *words; /* where the word embeddings are a file's; else NULL */
     struct layer_weights layers[];
 };
 
@@ -44,8 +45,12 @@ static int prepare_products(struct transformer *transformer, const unsigned char
         size_t size, count = packed_weights_linears(layer, (enum layer_product)(i % LAYER_PRODUCTS),
                                                     linears);
         int r = matmul_packed_size(backend, kernels, linears, count, &size, err);
+        if (!packed)
+            packed_weights_widen(transformer->model, linears, count);
         if (r == 0)
             r = matmul_prepare(weight, backend, kernels, linears, count, packed, err);
+        if (backend->pack)
+            packed_weights_drop(transformer->model, linears, count);
         if (r < 0)
             return r;
         packed = packed ? packed + size : NULL;
@@ -64,6 +69,7 @@ int transformer_open(struct transformer **ret_transformer, const struct model *m
     transformer->model = model;
     transformer->kernels = kernels;
     transformer->backend = backend;
+    transformer->words = weights_find(model->storage, model->word_embeddings);
     int r = relative_bias_open(&transformer->relative_bias, model, err);
     if (r == 0)
         r = packed_weights_open(&transformer->packed, model, kernels, backend, err);
@@ -133,8 +139,10 @@ static void embed_sequence(const struct transformer *transformer, struct workspa
         size_t position = padding ? model->position_offset - 1 : next++;
         if (model->token_type_embeddings)
             type = model->token_type_embeddings + batch->type_ids[t] * hidden;
-        transformer->kernels->add_norm(model->word_embeddings + batch->ids[t] * hidden,
-                                       model->position_embeddings + position * hidden, type,
+        const float *word = transformer->words
+                                ? weights_row(transformer->words, batch->ids[t], workspace->y)
+                                : model->word_embeddings + batch->ids[t] * hidden;
+        transformer->kernels->add_norm(word, model->position_embeddings + position * hidden, type,
                                        &model->embedding_norm, hidden, workspace->x + t * hidden);
         convert_row(transformer, workspace, workspace->x, t);
     }

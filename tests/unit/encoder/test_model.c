@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "encoder/model/model.h"
+#include "encoder/model/weights.h"
 #include "tests/unit/encoder/golden_copy.h"
 
 static struct model *open_golden(const char *name)
@@ -116,9 +117,11 @@ static void check_first_embedding(const char *name)
     size_t hidden = model->hidden_size, size;
     double row[64], mean = 0, square = 0;
     char *path = NULL, *data;
+    float room[64];
+    const float *word = weights_row(weights_find(model->storage, model->word_embeddings), 2, room);
     for (size_t i = 0; i < hidden; i++) {
-        row[i] = (double)model->word_embeddings[2 * hidden + i] +
-                 (double)model->position_embeddings[i] + (double)model->token_type_embeddings[i];
+        row[i] = (double)word[i] + (double)model->position_embeddings[i] +
+                 (double)model->token_type_embeddings[i];
         mean += row[i] / (double)hidden;
     }
     for (size_t i = 0; i < hidden; i++)

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "encoder/model/weights.h"
 #include "encoder/transformer/pooling.h"
 #include "encoder/transformer/relative_bias.h"
 #include "encoder/transformer/transformer.h"
@@ -168,6 +171,46 @@ static void every_layer_gives_what_pytorch_gave(void **state)
             check_model(models[m], isas[i]);
 }
 
+/* How many pages of a table of f32 are in memory. */
+static size_t resident_pages(const float *table, size_t count)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), resident = 0;
+    size_t pages = (count * sizeof *table + page - 1) / page;
+    unsigned char *states = calloc(pages, 1);
+    assert_non_null(states);
+    assert_int_equal(mincore((void *)(uintptr_t)table, pages * page, states), 0);
+    for (size_t i = 0; i < pages; i++)
+        resident += states[i] & 1;
+    free(states);
+    return resident;
+}
+
+/* Its tables are read from the file, row by row or to be packed, and never stand in memory. */
+static void a_model_in_half_precision_takes_no_memory_for_its_numbers_as_f32(void **state)
+{
+    (void)state;
+    static const char *const halves[] = {"mean-32-f16", "cls-mean-64"}; /* f16, bf16 */
+
+    for (size_t m = 0; m < sizeof halves / sizeof halves[0]; m++) {
+        char folder[256];
+        struct model *model = NULL;
+        struct transformer *transformer = NULL;
+        struct err err = {0};
+        snprintf(folder, sizeof folder, "tests/golden/models/%s", halves[m]);
+        if (model_open(&model, folder, &err) < 0 ||
+            transformer_open(&transformer, model, &kernels_generic, &matmul_packed, &err) < 0)
+            fail_msg("%s", err.message);
+        const struct linear *linear = &model->layer[1].output;
+        size_t words = model->vocabulary_size * model->hidden_size;
+        assert_int_equal(resident_pages(model->word_embeddings, words), 0);
+        assert_int_equal(resident_pages(linear->weight, linear->in * linear->out), 0);
+        weights_widen(model->storage, linear->weight);
+        assert_true(resident_pages(linear->weight, linear->in * linear->out) > 0);
+        transformer_close(transformer);
+        model_close(model);
+    }
+}
+
 /* The distances at which PyTorch's f32 logarithm changes the bucket, found by computing all. */
 static void relative_distances_fall_into_the_buckets_of_the_reference(void **state)
 {
@@ -275,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layer_gives_what_pytorch_gave),
+        cmocka_unit_test(a_model_in_half_precision_takes_no_memory_for_its_numbers_as_f32),
         cmocka_unit_test(relative_distances_fall_into_the_buckets_of_the_reference),
         cmocka_unit_test(every_pooling_mode_follows_its_definition),
         cmocka_unit_test(tokens_of_a_prompt_do_not_count),
