@@ -12,7 +12,8 @@ struct pool {
     pthread_cond_t start;
     pthread_cond_t finish;
     unsigned long round; /* which run is current; a thread that sees a new number joins it */
-    int running;         /* threads of ours still inside the current run */
+    bool open;           /* the current run may still be joined */
+    int running;         /* threads of ours inside it */
     bool stopping;
     bool background;
     int threads; /* the caller's included */
@@ -53,11 +54,12 @@ static void *member_main(void *argument)
     }
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (pool->round == seen && !pool->stopping)
+        while ((pool->round == seen || !pool->open) && !pool->stopping)
             pthread_cond_wait(&pool->start, &pool->lock);
         if (pool->stopping)
             break;
         seen = pool->round;
+        pool->running++;
         pthread_mutex_unlock(&pool->lock);
         take_tasks(pool, member->index);
         pthread_mutex_lock(&pool->lock);
@@ -134,7 +136,7 @@ void pool_run(struct pool *pool, size_t count, void (*task)(void *argument, size
     pool->count = count;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     if (!alone) {
-        pool->running = pool->started;
+        pool->open = true;
         pool->round++;
         pthread_cond_broadcast(&pool->start);
     }
@@ -142,7 +144,9 @@ void pool_run(struct pool *pool, size_t count, void (*task)(void *argument, size
 
     take_tasks(pool, 0);
 
+    /* Who has not woken up by now would find nothing to do, and is not waited for. */
     pthread_mutex_lock(&pool->lock);
+    pool->open = false;
     while (pool->running > 0)
         pthread_cond_wait(&pool->finish, &pool->lock);
     pthread_mutex_unlock(&pool->lock);

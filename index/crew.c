@@ -1,4 +1,4 @@
-/* The process's threads for exact searches. */
+/* The process's threads for searches over many rows. */
 #include "index/crew.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* The process's threads for exact searches over many rows: as many as it has processors.
+/* The process's threads for searches over many rows: as many as it has processors.
  *
  * They are started by the first search that is large enough, and serve one at a time; who finds
  * them busy works alone.

@@ -11,8 +11,8 @@
  * Threads: any number may search, save and ask for statistics at once, beside callers of apply
  * (which wait for each other) and one caller of maintain. A search sees the state before an apply
  * or the one after it, and waits for neither it nor maintain. It runs on the calling thread, except
- * that a scan of many rows is shared out over the processors, by threads that the process's indexes
- * have in common.
+ * that a scan of many rows and walks over several graphs are shared out over the processors, by
+ * threads that the process's indexes have in common.
  */
 #ifndef SBERT_INDEX_INDEX_H
 #define SBERT_INDEX_INDEX_H
@@ -57,7 +57,7 @@ struct index_options {
     size_t segment_size;    /* the most vectors in a segment; 0: 262144 */
     size_t M;               /* HNSW links a node; 0: 16 */
     size_t ef_construction; /* 0: 100 */
-    size_t ef_search;       /* 0: 128 */
+    size_t ef_search;       /* 0: 128; longer where there are more than 131072 vectors */
     int build_threads;      /* threads while maintain builds; 0: 1 */
 };
 

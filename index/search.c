@@ -15,23 +15,27 @@ enum {
     SELECTED_PER_SEEN = 2, /* the same where the rows lie apart */
     TASK_ROWS = 4096,
     LEAST_SHARED_BYTES = 8 << 20, /* from here on a scan is shared out over the processors */
+    LEAST_SHARED_WALK = 2 << 20,  /* the same of walks, which read all over */
     MOST_SHARED_ENTRIES = 1 << 20,
+    QUEUE_ROWS = 1 << 17, /* an index of more rows has a longer queue */
 };
+
+/* The queue grows with this power of the rows (measured from 100,000 to 720,000). */
+static const double QUEUE_GROWTH = 0.4;
 
 /* What one call needs, sized once. */
 struct search {
     const struct vector_index *index;
     const struct index_search_options *options;
     struct view *view;
-    size_t count, k, ef;       /* queries, results wanted of each, length of the queue */
-    unsigned char *prepared;   /* (count, format.query_size) */
-    const void **queries;      /* (count) */
-    struct top *tops;          /* (count) */
-    struct top_entry *entries; /* (count, k) */
-    struct bitmap **selected;  /* (parts) the rows looked for; NULL: all */
-    struct walk walk;
-    struct target *scans; /* (parts) those that are scanned */
-    size_t scan_count;
+    size_t count, k, ef;          /* queries, results wanted of each, length of the queue */
+    unsigned char *prepared;      /* (count, format.query_size) */
+    const void **queries;         /* (count) */
+    struct top *tops;             /* (count) */
+    struct top_entry *entries;    /* (count, k) */
+    struct bitmap **selected;     /* (parts) the rows looked for; NULL: all */
+    struct target *scans, *walks; /* (parts) those that are scanned, and those that are walked */
+    size_t scan_count, walk_count;
 };
 
 /* One part of the view, and what of it is looked for. */
@@ -52,13 +56,16 @@ static struct target target_of(const struct search *search, size_t i)
     return target;
 }
 
-/* The queue for one of several parts may be shorter: it need only find its share of the best. */
+/* Where the caller leaves it to us, the queue is longer in a large index, and shorter for one of
+ * several parts, which need only find its share of the best. */
 static size_t target_ef(const struct search *search, const struct target *target)
 {
-    double share = (double)target->rows.part->count / (double)(search->view->live + 1);
+    double live = (double)search->view->live, rows = (double)target->rows.part->count;
     size_t ef = search->ef;
-    if (!search->options->ef_search && share < 1)
-        ef = (size_t)((double)ef * sqrt(share)) + 1;
+    if (!search->options->ef_search) {
+        double growth = live > QUEUE_ROWS ? pow(live / QUEUE_ROWS, QUEUE_GROWTH) : 1;
+        ef = (size_t)ceil((double)ef * growth * sqrt(rows < live ? rows / live : 1));
+    }
     return ef > search->k ? ef : search->k;
 }
 
@@ -94,8 +101,9 @@ static int search_open(struct search *search, const float *queries, struct err *
     search->tops = calloc(count, sizeof *search->tops);
     search->entries = calloc(entries, sizeof *search->entries);
     search->scans = calloc(search->view->count, sizeof *search->scans);
+    search->walks = calloc(search->view->count, sizeof *search->walks);
     if (!search->prepared || !search->queries || !search->tops || !search->entries ||
-        !search->scans)
+        !search->scans || !search->walks)
         return err_memory(err, "a search");
     for (size_t q = 0; q < count; q++) {
         unsigned char *prepared = search->prepared + q * format->query_size;
@@ -117,7 +125,7 @@ static void search_close(struct search *search)
     free(search->tops);
     free(search->entries);
     free(search->scans);
-    walk_release(&search->walk);
+    free(search->walks);
 }
 
 static int find_selected(struct search *search, struct err *err)
@@ -131,11 +139,52 @@ static int find_selected(struct search *search, struct err *err)
     return 0;
 }
 
+/* --- work that is shared out over the processors --- */
+
+struct shared {
+    const struct search *search;
+    struct top *tops;   /* (threads, count) */
+    struct walk *walks; /* (threads) */
+    atomic_bool failed; /* memory ran out */
+};
+
+/* Does the tasks on all processors, if they are free, and puts what they found together. False
+ * where nothing was done. */
+static bool run_shared(struct search *search, size_t tasks,
+                       void (*task)(void *argument, size_t i, int thread), bool *ret_failed)
+{
+    size_t threads = crew_size(), lists = threads * search->count;
+    if (threads == 1 || search->count > MOST_SHARED_ENTRIES / threads ||
+        search->k > MOST_SHARED_ENTRIES / lists)
+        return false;
+    struct shared shared = {.search = search,
+                            .tops = calloc(lists, sizeof *shared.tops),
+                            .walks = calloc(threads, sizeof *shared.walks)};
+    struct top_entry *entries = calloc(lists * search->k, sizeof *entries);
+    bool done = false;
+    if (shared.tops && shared.walks && entries) {
+        for (size_t i = 0; i < lists; i++)
+            shared.tops[i] = (struct top){entries + i * search->k, search->k, 0};
+        done = crew_run(tasks, task, &shared);
+    }
+    for (size_t i = 0; done && i < lists; i++)
+        for (size_t j = 0; j < shared.tops[i].count; j++)
+            top_offer(&search->tops[i % search->count], shared.tops[i].entries[j].score,
+                      shared.tops[i].entries[j].id);
+    for (size_t i = 0; shared.walks && i < threads; i++)
+        walk_release(&shared.walks[i]);
+    *ret_failed = atomic_load(&shared.failed);
+    free(shared.tops);
+    free(shared.walks);
+    free(entries);
+    return done;
+}
+
 /* --- walking --- */
 
-/* Walks a part for one query; where the walk gives up, the part is scanned. */
-static int walk_target(struct search *search, const struct target *target, size_t q,
-                       struct err *err)
+/* Walks a part for one query; where the walk gives up, the part is scanned. 0 or ERR_MEMORY. */
+static int walk_target(const struct search *search, const struct target *target, size_t q,
+                       struct walk *walk, struct top *top)
 {
     const struct view_part *part = target->rows.part;
     const struct walk_target walked = {.segment = part->segment,
@@ -143,32 +192,56 @@ static int walk_target(struct search *search, const struct target *target, size_
                                        .selected = target->rows.selected,
                                        .ef = target_ef(search, target),
                                        .most_seen = most_seen(target)};
-    const struct walk_heap *found = &search->walk.found;
-    int r = walk_graph(&search->walk, &walked, search->queries[q]);
+    const struct walk_heap *found = &walk->found;
+    int r = walk_graph(walk, &walked, search->queries[q]);
     if (r < 0)
-        return err_memory(err, "a search");
+        return r;
     /* Where parts of a graph cannot be reached, what was found may be less than there is. */
     if (r == 0 || (found->count < search->k && found->count < target->wanted)) {
-        scan_rows(&target->rows, 0, part->count, &search->queries[q], 1, &search->tops[q]);
+        scan_rows(&target->rows, 0, part->count, &search->queries[q], 1, top);
         return 0;
     }
     for (size_t i = 0; i < found->count; i++)
-        top_offer(&search->tops[q], found->entries[i].score,
-                  part->segment->ids[found->entries[i].node]);
+        top_offer(top, found->entries[i].score, part->segment->ids[found->entries[i].node]);
     return 0;
+}
+
+/* Task i: one part for one query. */
+static void walk_task(void *argument, size_t i, int thread)
+{
+    struct shared *shared = argument;
+    const struct search *search = shared->search;
+    size_t q = i % search->count;
+    if (walk_target(search, &search->walks[i / search->count], q, &shared->walks[thread],
+                    &shared->tops[(size_t)thread * search->count + q]) < 0)
+        atomic_store(&shared->failed, true);
+}
+
+static int walk_all(struct search *search)
+{
+    struct walk walk = {0};
+    size_t seen = 0, tasks = search->walk_count * search->count;
+    bool failed = false;
+    for (size_t i = 0; i < search->walk_count; i++)
+        seen += target_ef(search, &search->walks[i]) * SEEN_PER_PLACE;
+    if (tasks > 1 && seen >= LEAST_SHARED_WALK / search->index->format.stride / search->count &&
+        run_shared(search, tasks, walk_task, &failed))
+        return failed ? ERR_MEMORY : 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < tasks; i++) {
+        size_t q = i % search->count;
+        r = walk_target(search, &search->walks[i / search->count], q, &walk, &search->tops[q]);
+    }
+    walk_release(&walk);
+    return r;
 }
 
 /* --- scanning --- */
 
-/* A scan that is shared out: tasks of TASK_ROWS rows, part by part. */
-struct shared_scan {
-    const struct search *search;
-    struct top *tops; /* (threads, count) */
-};
-
-static void run_task(void *argument, size_t i, int thread)
+/* Task i: TASK_ROWS rows, part by part. */
+static void scan_task(void *argument, size_t i, int thread)
 {
-    const struct shared_scan *shared = argument;
+    const struct shared *shared = argument;
     const struct search *search = shared->search;
     const struct target *target = search->scans;
     while (target + 1 < search->scans + search->scan_count && target[1].first_task <= i)
@@ -179,34 +252,10 @@ static void run_task(void *argument, size_t i, int thread)
               shared->tops + (size_t)thread * search->count);
 }
 
-/* Scans on all processors, if they are free. False where nothing was done. */
-static bool scan_shared(struct search *search, size_t tasks)
-{
-    size_t threads = crew_size(), lists = threads * search->count;
-    if (threads == 1 || search->count > MOST_SHARED_ENTRIES / threads ||
-        search->k > MOST_SHARED_ENTRIES / lists)
-        return false;
-    struct top *tops = calloc(lists, sizeof *tops);
-    struct top_entry *entries = calloc(lists * search->k, sizeof *entries);
-    bool done = false;
-    if (tops && entries) {
-        for (size_t i = 0; i < lists; i++)
-            tops[i] = (struct top){entries + i * search->k, search->k, 0};
-        struct shared_scan shared = {search, tops};
-        done = crew_run(tasks, run_task, &shared);
-    }
-    for (size_t i = 0; done && i < lists; i++)
-        for (size_t j = 0; j < tops[i].count; j++)
-            top_offer(&search->tops[i % search->count], tops[i].entries[j].score,
-                      tops[i].entries[j].id);
-    free(tops);
-    free(entries);
-    return done;
-}
-
 static void scan_all(struct search *search)
 {
     size_t tasks = 0, rows = 0;
+    bool failed;
     for (size_t i = 0; i < search->scan_count; i++) {
         struct target *target = &search->scans[i];
         target->first_task = tasks;
@@ -217,7 +266,7 @@ static void scan_all(struct search *search)
     size_t bytes = rows * search->index->format.stride;
     bool is_large = bytes >= LEAST_SHARED_BYTES ||
                     (search->count > 1 && bytes >= LEAST_SHARED_BYTES / search->count);
-    if (is_large && scan_shared(search, tasks))
+    if (is_large && run_shared(search, tasks, scan_task, &failed))
         return;
     for (size_t i = 0; i < search->scan_count; i++)
         scan_rows(&search->scans[i].rows, 0, search->scans[i].rows.part->count, search->queries,
@@ -230,16 +279,13 @@ static int search_parts(struct search *search, struct err *err)
         struct target target = target_of(search, i);
         if (!target.wanted)
             continue;
-        if (!is_walked(search, &target)) {
+        if (is_walked(search, &target))
+            search->walks[search->walk_count++] = target;
+        else
             search->scans[search->scan_count++] = target;
-            continue;
-        }
-        for (size_t q = 0; q < search->count; q++) {
-            int r = walk_target(search, &target, q, err);
-            if (r < 0)
-                return r;
-        }
     }
+    if (walk_all(search) < 0)
+        return err_memory(err, "a search");
     scan_all(search);
     return 0;
 }

@@ -495,6 +495,40 @@ static void a_scan_that_is_shared_out_finds_the_same(void **state)
     free(vectors);
 }
 
+/* One query at a time is too little to share; many are not. */
+static void walks_that_are_shared_out_find_the_same(void **state)
+{
+    (void)state;
+    enum { DIMENSION = 32, SEGMENT = 1000, COUNT = 4 * SEGMENT, QUERIES = 60, K = 10 };
+    const struct index_search_options near = {.top_k = K};
+    static int64_t ids[QUERIES * K], alone_ids[K];
+    static float scores[QUERIES * K], alone_scores[K];
+    size_t counts[QUERIES], count;
+    struct err err = {0};
+    float *vectors = calloc((COUNT + QUERIES) * DIMENSION, sizeof *vectors);
+    const float *queries = vectors + COUNT * DIMENSION;
+    struct random_numbers random = {157};
+    struct oracle oracle = {.dimension = DIMENSION};
+    random_clustered(&random, 10, 40, COUNT + QUERIES, DIMENSION, vectors);
+    struct vector_index *index = new_index((struct index_options){
+        .dimension = DIMENSION, .kind = INDEX_HNSW, .segment_size = SEGMENT, .ef_search = 40});
+    add(index, &oracle, 1, vectors, COUNT, 1);
+    maintain_all(index);
+    assert_int_equal(stats_of(index).graph_segments, 4);
+    assert_int_equal(index_search(index, queries, QUERIES, &near, ids, scores, counts, &err), 0);
+    for (size_t q = 0; q < QUERIES; q++) {
+        assert_int_equal(index_search(index, queries + q * DIMENSION, 1, &near, alone_ids,
+                                      alone_scores, &count, &err),
+                         0);
+        assert_int_equal(counts[q], count);
+        assert_memory_equal(ids + q * K, alone_ids, sizeof alone_ids);
+        assert_memory_equal(scores + q * K, alone_scores, sizeof alone_scores);
+    }
+    index_free(index);
+    oracle_release(&oracle);
+    free(vectors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +542,7 @@ int main(void)
         cmocka_unit_test(recall_stays_and_space_comes_back_however_often_half_is_replaced),
         cmocka_unit_test(rows_that_are_shared_stay_what_they_are),
         cmocka_unit_test(a_scan_that_is_shared_out_finds_the_same),
+        cmocka_unit_test(walks_that_are_shared_out_find_the_same),
         cmocka_unit_test(random_histories_answer_as_the_oracle_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
