@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
     {"precision", OPTION_SETTING + SETTING_PRECISION, "P", 0,
      "to compute in: f32, bf16, int8 or auto, the fastest that keeps the quality (auto)", 0},
     {"index-precision", OPTION_SETTING + SETTING_INDEX_PRECISION, "P", 0,
-     "vectors are kept in memory as f32, f16 or int8 (f32)", 0},
+     "vectors in memory: f32, f16 or int8 (f32)", 0},
     {"pull", OPTION_SETTING + SETTING_PULL, NULL, 0, "fetch the model if it is missing", 0},
     {"threads", OPTION_SETTING + SETTING_THREADS, "N", 0, "for bulk work (all processors)", 0},
     {"config", OPTION_SETTING + SETTING_CONFIG, "FILE", 0, "lines of NAME = VALUE", 0},
