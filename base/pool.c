@@ -2,10 +2,11 @@
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "base/priority.h"
 
 struct pool {
     pthread_mutex_t lock;
@@ -47,11 +48,8 @@ static void *member_main(void *argument)
     struct pool *pool = member->pool;
     unsigned long seen = 0;
 
-    if (pool->background) {
-        struct sched_param param = {0};
-        /* Refused in some sandboxes; the work is then done at the normal priority. */
-        (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &param);
-    }
+    if (pool->background)
+        priority_lowest();
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         while ((pool->round == seen || !pool->open) && !pool->stopping)

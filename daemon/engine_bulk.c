@@ -4,9 +4,9 @@
  * is that caller, and those who want texts encoded wait for it. Requests take turns in slices, so
  * that a long one does not hold up a short one. No query comes through here or takes its lock.
  */
-#include <sched.h>
 #include <stdlib.h>
 
+#include "base/priority.h"
 #include "daemon/engine_internal.h"
 
 /* Texts of a slice for each thread: enough that the last micro-batches, during which some threads
@@ -71,9 +71,7 @@ static size_t encode_slice(struct bulk_encoder *bulk, struct bulk_job *job)
 static void *bulk_main(void *argument)
 {
     struct bulk_encoder *bulk = argument;
-    struct sched_param param = {0};
-    /* Refused in some sandboxes; the work is then done at the normal priority. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &param);
+    priority_lowest();
 
     pthread_mutex_lock(&bulk->lock);
     for (;;) {

@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/priority.h"
 #include "daemon/engine_jobs_internal.h"
 
 const char *engine_job_kind_name(enum engine_job_kind kind)
@@ -420,7 +419,7 @@ static void *jobs_main(void *argument)
     struct engine *engine = argument;
     struct job_table *table = engine->jobs;
     struct job *job;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+    priority_behind(19);
 
     pthread_mutex_lock(&table->lock);
     while ((job = wait_for_job(table))) {

@@ -1,11 +1,11 @@
 /* A job's work: every pair of documents compared, or a graph asked, by threads of the lowest
  * scheduling class, which take no lock that anybody else could wait for. */
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cpu.h"
+#include "base/priority.h"
 #include "daemon/engine_jobs_internal.h"
 #include "index/pairs/clusters.h"
 #include "index/pairs/communities.h"
@@ -130,10 +130,8 @@ static int compare(struct job *job, const struct pairs_sets *sets, struct pool *
 static void *compare_main(void *argument)
 {
     struct comparison *comparison = argument;
-    struct sched_param param = {0};
     struct pool *pool;
-    /* Refused in some sandboxes; the work is then done at the normal priority. */
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &param);
+    priority_lowest();
     comparison->r = pool_open(&pool, comparison->threads, true, &comparison->err);
     if (comparison->r)
         return NULL;

@@ -8,10 +8,9 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/priority.h"
 #include "daemon/engine_internal.h"
 
 enum {
@@ -172,7 +171,7 @@ static bool wait_for_work(struct maintainer *maintainer, bool later)
 static void *maintainer_main(void *argument)
 {
     struct engine *engine = argument;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+    priority_behind(19);
     bool more = true, later = false;
     while (more ? !is_stopping(engine) : wait_for_work(&engine->maintainer, later)) {
         later = false;

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
+
+#include "base/priority.h"
 
 struct service_queue {
     struct service_queue_options options;
@@ -24,7 +24,7 @@ static void *serve(void *argument)
 
     pthread_setname_np(pthread_self(), queue->options.name);
     if (queue->options.niceness)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), queue->options.niceness);
+        priority_behind(queue->options.niceness);
     pthread_mutex_lock(&queue->lock);
     for (;;) {
         queue->idle++;

@@ -22,6 +22,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "base/priority.h"
 #include "daemon/http.h"
 #include "daemon/service.h"
 #include "daemon/service_log.h"
@@ -328,6 +329,7 @@ int service_run(const struct settings *settings, const char *const given[SETTING
 
     umask(077);
     limit_heaps();
+    priority_prompt(); /* and all threads that follow, but those that say otherwise */
     run.socket.descriptor = -1;
     service->event = -1;
     service->socket = settings->socket;
