@@ -154,6 +154,17 @@ def fill(bench, client, count):
           f"{count / (time.perf_counter() - start):.0f} with making the requests", flush=True)
 
 
+def ask_beside_a_job(bench, client):
+    """The same questions while all pairs are compared, which takes the processors that they leave."""
+    job = client.post(f"/v1/collections/{COLLECTION}/jobs", {"kind": "pairs", "top": 100}).json["id"]
+    while client.get(f"/v1/jobs/{job}").json["state"] == "waiting":
+        time.sleep(0.05)
+    bench.ask_seldom("beside a job")
+    state = client.get(f"/v1/jobs/{job}").json
+    print(f"the job beside it         {state['state']}, {state.get('progress', {})}", flush=True)
+    client.delete(f"/v1/jobs/{job}")
+
+
 def restart(bench, make):
     """Stops the daemon and starts another on the same folder, the files still in the page cache."""
     start = time.perf_counter()
@@ -202,6 +213,7 @@ def main():
               f"peak of all {peak / 2**20:.0f} MiB", flush=True)
         bench.ask_all("at rest")
         bench.ask_seldom("at rest")
+        ask_beside_a_job(bench, client)
         adder = Adder(bench, int(arguments.seconds * 60) * ADDED)
         adder.start()
         bench.ask_seldom("during an add")
