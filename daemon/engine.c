@@ -118,15 +118,12 @@ out:
 int engine_get(struct engine *engine, const char *collection, const char *id, struct arena *arena,
                struct store_row *ret_row, struct err *err)
 {
-    struct collection *found = NULL;
-    int r = engine_enter(engine, err);
+    struct collection *found;
+    int r = engine_enter_collection(engine, collection, &found, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, collection, &found, err);
-    if (!r)
-        r = store_get(engine->store, found->stored.key, id, arena, ret_row, err);
-    collection_release(engine, found);
-    engine_leave(engine);
+    r = store_get(engine->store, found->stored.key, id, arena, ret_row, err);
+    engine_leave_collection(engine, found);
     return r;
 }
 
@@ -134,19 +131,17 @@ int engine_list(struct engine *engine, const char *collection,
                 const struct engine_list_options *options, struct arena *arena,
                 struct store_row **ret_rows, size_t *ret_count, struct err *err)
 {
-    struct collection *found = NULL;
-    int r = engine_enter(engine, err);
+    struct collection *found;
+    int r = engine_enter_collection(engine, collection, &found, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, collection, &found, err);
-    if (!r && options->filter)
+    if (options->filter)
         r = store_list_selected(engine->store, found->stored.key, options->filter->filter,
                                 options->after, options->limit, arena, ret_rows, ret_count, err);
-    else if (!r)
+    else
         r = store_list(engine->store, found->stored.key, options->after, options->source,
                        options->limit, arena, ret_rows, ret_count, err);
-    collection_release(engine, found);
-    engine_leave(engine);
+    engine_leave_collection(engine, found);
     return r;
 }
 
@@ -155,18 +150,15 @@ int engine_export(struct engine *engine, const char *collection,
                   struct store_whole **ret_wholes, size_t *ret_count, size_t *ret_dimension,
                   bool *ret_more, struct err *err)
 {
-    struct collection *found = NULL;
-    int r = engine_enter(engine, err);
+    struct collection *found;
+    int r = engine_enter_collection(engine, collection, &found, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, collection, &found, err);
-    if (!r)
-        r = store_export(engine->store, &found->stored, options->after, options->limit,
-                         options->bytes, arena, ret_wholes, ret_count, ret_more, err);
+    r = store_export(engine->store, &found->stored, options->after, options->limit, options->bytes,
+                     arena, ret_wholes, ret_count, ret_more, err);
     if (!r)
         *ret_dimension = found->stored.dimension;
-    collection_release(engine, found);
-    engine_leave(engine);
+    engine_leave_collection(engine, found);
     return r;
 }
 

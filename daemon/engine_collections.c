@@ -452,18 +452,15 @@ static void describe(struct engine_collection *ret_collection, const struct coll
 int engine_collection_get(struct engine *engine, const char *name,
                           struct engine_collection *ret_collection, struct err *err)
 {
-    struct collection *collection = NULL;
+    struct collection *collection;
     struct store_collection stored;
-    int r = engine_enter(engine, err);
+    int r = engine_enter_collection(engine, name, &collection, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, name, &collection, err);
-    if (!r)
-        r = store_collection_find(engine->store, name, &stored, err);
+    r = store_collection_find(engine->store, name, &stored, err);
     if (!r)
         describe(ret_collection, collection, &stored);
-    collection_release(engine, collection);
-    engine_leave(engine);
+    engine_leave_collection(engine, collection);
     return r;
 }
 

@@ -142,15 +142,12 @@ int collection_fill(struct engine *engine, struct collection *collection, struct
 int engine_fields_declare(struct engine *engine, const char *name, const struct store_field *fields,
                           size_t count, struct err *err)
 {
-    struct collection *collection = NULL;
-    int r = engine_enter(engine, err);
+    struct collection *collection;
+    int r = engine_enter_collection(engine, name, &collection, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, name, &collection, err);
-    if (!r)
-        r = collection_declare(engine, collection, fields, count, err);
-    collection_release(engine, collection);
-    engine_leave(engine);
+    r = collection_declare(engine, collection, fields, count, err);
+    engine_leave_collection(engine, collection);
     return r;
 }
 
@@ -172,16 +169,13 @@ int engine_count(struct engine *engine, const char *collection, const struct eng
                  size_t *ret_count, struct err *err)
 {
     static const struct store_filter everything = {.kind = FILTER_AND};
-    struct collection *found = NULL;
-    int r = engine_enter(engine, err);
+    struct collection *found;
+    int r = engine_enter_collection(engine, collection, &found, err);
     if (r)
         return r;
-    r = collection_take_unready(engine, collection, &found, err);
-    if (!r)
-        r = store_count(engine->store, found->stored.key, filter ? filter->filter : &everything,
-                        ret_count, err);
-    collection_release(engine, found);
-    engine_leave(engine);
+    r = store_count(engine->store, found->stored.key, filter ? filter->filter : &everything,
+                    ret_count, err);
+    engine_leave_collection(engine, found);
     return r;
 }
 

@@ -374,6 +374,11 @@ struct engine {
 /* Begins a call; ERR_BUSY where the engine is stopping. Each success is ended by engine_leave. */
 int engine_enter(struct engine *engine, struct err *err);
 void engine_leave(struct engine *engine);
+/* Begins a call on a collection that needs no index: engine_enter and collection_take_unready. Each
+ * success is ended by engine_leave_collection; a failure leaves nothing to end. */
+int engine_enter_collection(struct engine *engine, const char *name,
+                            struct collection **ret_collection, struct err *err);
+void engine_leave_collection(struct engine *engine, struct collection *collection);
 
 /* Sends a line to the options' log; level as syslog has it. */
 void engine_log(const struct engine *engine, int level, const char *format, ...)

@@ -59,6 +59,24 @@ void engine_leave(struct engine *engine)
     pthread_mutex_unlock(&engine->gate);
 }
 
+int engine_enter_collection(struct engine *engine, const char *name,
+                            struct collection **ret_collection, struct err *err)
+{
+    int r = engine_enter(engine, err);
+    if (r)
+        return r;
+    r = collection_take_unready(engine, name, ret_collection, err);
+    if (r)
+        engine_leave(engine);
+    return r;
+}
+
+void engine_leave_collection(struct engine *engine, struct collection *collection)
+{
+    collection_release(engine, collection);
+    engine_leave(engine);
+}
+
 static void shut_gate(struct engine *engine)
 {
     pthread_mutex_lock(&engine->gate);
