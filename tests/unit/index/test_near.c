@@ -7,7 +7,7 @@
 #include "base/cancel.h"
 #include "index/pairs/near.h"
 #include "index/pairs/neighbours.h"
-#include "tests/unit/index/oracle.h"
+#include "tests/unit/index/pairs_fixture.h"
 
 enum { ROWS = 3000, COLUMNS = 2500, DIMENSION = 24, CLUSTERS = 300, EACH = 12 };
 
@@ -18,57 +18,13 @@ enum { THREADS = 1 };
 enum { THREADS = 3 };
 #endif
 
-struct fixture {
-    float *rows, *columns;
-    struct pool *pool;
-};
-
 static int setup(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct random_numbers random = {78};
-    struct err err;
-
-    fixture->rows = calloc(ROWS * DIMENSION, sizeof(float));
-    fixture->columns = calloc(COLUMNS * DIMENSION, sizeof(float));
-    random_clustered(&random, 5, CLUSTERS, ROWS, DIMENSION, fixture->rows);
-    random_clustered(&random, 5, CLUSTERS, COLUMNS, DIMENSION, fixture->columns);
+    struct fixture *fixture = fixture_new(78, CLUSTERS, ROWS, COLUMNS, DIMENSION);
     memcpy(fixture->rows + 2999 * DIMENSION, fixture->rows, DIMENSION * sizeof(float));
-    memset(fixture->rows + 700 * DIMENSION, 0, DIMENSION * sizeof(float));
-    assert_int_equal(pairs_normalize(fixture->rows, ROWS, DIMENSION, &err), 0);
-    assert_int_equal(pairs_normalize(fixture->columns, COLUMNS, DIMENSION, &err), 0);
-    assert_int_equal(pool_open(&fixture->pool, THREADS, false, &err), 0);
+    fixture_finish(fixture, THREADS);
     *state = fixture;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    pool_close(fixture->pool);
-    free(fixture->rows);
-    free(fixture->columns);
-    free(fixture);
-    return 0;
-}
-
-static struct pairs_sets one_set(const struct fixture *fixture)
-{
-    return (struct pairs_sets){.rows = fixture->rows, .row_count = ROWS, .dimension = DIMENSION};
-}
-
-static struct pairs_sets two_sets(const struct fixture *fixture)
-{
-    struct pairs_sets sets = one_set(fixture);
-    sets.columns = fixture->columns;
-    sets.column_count = COLUMNS;
-    return sets;
-}
-
-static float score_of(const struct pairs_sets *sets, size_t row, size_t column)
-{
-    const float *columns = sets->columns ? sets->columns : sets->rows;
-    return pairs_score(sets->rows + row * DIMENSION, columns + column * DIMENSION, DIMENSION);
 }
 
 static bool is_among(const struct pair *pair, const struct pair *pairs, size_t count)

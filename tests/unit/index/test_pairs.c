@@ -11,65 +11,21 @@
 #include "index/pairs/communities.h"
 #include "index/pairs/groups.h"
 #include "index/pairs/neighbours.h"
-#include "tests/unit/index/oracle.h"
+#include "tests/unit/index/pairs_fixture.h"
 
 /* More than one strip of rows and one block of columns, and neither a whole one. */
 enum { ROWS = 1300, COLUMNS = 1101, DIMENSION = 24, CLUSTERS = 60 };
 
-struct fixture {
-    float *rows, *columns;
-    struct pool *pool;
-};
-
 static int setup(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct random_numbers random = {77};
-    struct err err;
-
-    fixture->rows = calloc(ROWS * DIMENSION, sizeof(float));
-    fixture->columns = calloc(COLUMNS * DIMENSION, sizeof(float));
-    random_clustered(&random, 5, CLUSTERS, ROWS, DIMENSION, fixture->rows);
-    random_clustered(&random, 5, CLUSTERS, COLUMNS, DIMENSION, fixture->columns);
-    /* Equal vectors, so that there are equal scores, and one without a length. */
+    struct fixture *fixture = fixture_new(77, CLUSTERS, ROWS, COLUMNS, DIMENSION);
+    /* Equal vectors, so that there are equal scores; one without a length is there anyway. */
     for (size_t i = 0; i < 40; i++)
         memcpy(fixture->rows + (ROWS - 1 - i) * DIMENSION, fixture->rows + i * DIMENSION,
                DIMENSION * sizeof(float));
-    memset(fixture->rows + 700 * DIMENSION, 0, DIMENSION * sizeof(float));
-    assert_int_equal(pairs_normalize(fixture->rows, ROWS, DIMENSION, &err), 0);
-    assert_int_equal(pairs_normalize(fixture->columns, COLUMNS, DIMENSION, &err), 0);
-    assert_int_equal(pool_open(&fixture->pool, 3, false, &err), 0);
+    fixture_finish(fixture, 3);
     *state = fixture;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    pool_close(fixture->pool);
-    free(fixture->rows);
-    free(fixture->columns);
-    free(fixture);
-    return 0;
-}
-
-static struct pairs_sets one_set(const struct fixture *fixture)
-{
-    return (struct pairs_sets){.rows = fixture->rows, .row_count = ROWS, .dimension = DIMENSION};
-}
-
-static struct pairs_sets two_sets(const struct fixture *fixture)
-{
-    struct pairs_sets sets = one_set(fixture);
-    sets.columns = fixture->columns;
-    sets.column_count = COLUMNS;
-    return sets;
-}
-
-static float score_of(const struct pairs_sets *sets, size_t row, size_t column)
-{
-    const float *columns = sets->columns ? sets->columns : sets->rows;
-    return pairs_score(sets->rows + row * DIMENSION, columns + column * DIMENSION, DIMENSION);
 }
 
 static int pair_order(const void *left, const void *right)
